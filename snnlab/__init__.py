@@ -1,0 +1,42 @@
+"""snnlab: convert ANNs to spiking networks, see where the error comes from, and leave with figures."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "load_checkpoint": "snnlab.io",
+    "example": "snnlab.io",
+    "examples": "snnlab.io",
+    "inspect": "snnlab.graph",
+    "convert": "snnlab.converters.apply",
+    "simulate": "snnlab.simulation",
+    "load_snn": "snnlab.simulation",
+    "save_snn": "snnlab.simulation",
+    "Recipe": "snnlab.core.recipe",
+}
+_NAMESPACES = ("analysis", "calibration", "data", "figures", "runs")
+
+__all__ = [*_WHERE, *_NAMESPACES]
+
+if TYPE_CHECKING:
+    from snnlab import analysis, calibration, data, figures, runs
+    from snnlab.converters.apply import convert
+    from snnlab.core.recipe import Recipe
+    from snnlab.graph import inspect
+    from snnlab.io import example, examples, load_checkpoint
+    from snnlab.simulation import load_snn, save_snn, simulate
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that ``import snnlab`` costs nothing."""
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _NAMESPACES:
+        return importlib.import_module(f"snnlab.{name}")
+    raise AttributeError(f"module 'snnlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""What every layer shares: errors, sites, method cards, recipes, references. Imports neither torch nor Streamlit."""

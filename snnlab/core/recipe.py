@@ -1,0 +1,214 @@
+"""The Recipe: every choice behind a result, validated, serialisable, hashable. One object for app, CLI and library."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from snnlab.core import registry
+from snnlab.core.errors import RecipeError
+
+RESULTS_VERSION = 1
+"""Raised with every change of numbers, so that no cache serves what CORRECTIONS has taken back."""
+
+MAX_STEPS = 4096
+MAX_YAML_BYTES = 256 * 1024
+MAX_YAML_BRACKETS = 1000
+
+Split = Literal["train", "calibration", "validation", "dev", "test"]
+_LOCATIONS = {"checkpoint": {"source"}, "data": {"folder"}}  # where things lie is not what they are
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CheckpointChoice(_Part):
+    """Which weights, and what was declared about them because the file cannot tell.
+
+    Args:
+        source: Bundled name or path; a location, not part of the key once ``sha256`` is known.
+        sha256: Hash of the file.
+        architecture: Declared architecture name or layer list; None when the file tells.
+        levels: Declared quantization levels L; None when the file tells or the source is not quantized.
+    """
+
+    source: str
+    sha256: str | None = None
+    architecture: str | list[Any] | dict[str, Any] | None = None
+    levels: int | None = Field(default=None, ge=1, le=256)
+
+
+class DataChoice(_Part):
+    """Which images.
+
+    Args:
+        dataset: ``digits``, ``mnist``, ``cifar10``, ``cifar100`` or ``npz``.
+        folder: Folder (or ``.npz`` file) that holds them; a location, not part of the key.
+        split: Named split; a foreign checkpoint's ``dev`` is drawn from the test file.
+        limit: First images of the split; None for all.
+        normalize: Preset name or ``"m1,m2,m3/s1,s2,s3"``; None for the checkpoint's own.
+        sha256: Hash of an ``.npz`` file; None for the named datasets.
+    """
+
+    dataset: str
+    folder: str | None = None
+    split: Split = "dev"
+    limit: int | None = Field(default=None, ge=1)
+    normalize: str | None = None
+    sha256: str | None = None
+
+
+class SiteChoice(_Part):
+    """What the user sets by hand at one site: ``threshold`` in activation units, ``v0`` as a fraction of it."""
+
+    threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    v0: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class ConverterChoice(_Part):
+    """Which method, its parameters, and edits by hand."""
+
+    method: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    sites: dict[str, SiteChoice] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _parameters_fit_the_method(self) -> Self:
+        object.__setattr__(self, "parameters", registry.card(self.method).check(self.parameters))
+        return self
+
+
+class Recipe(_Part):
+    """Checkpoint -> ANN -> SNN -> recording -> reports, with every choice named.
+
+    Args:
+        checkpoint: Weights.
+        data: Images to run.
+        converter: Conversion method.
+        num_steps: T, simulated time-steps.
+        snapshots: Steps at which residual statistics are kept, ascending, each in 1..T; empty for none.
+        traces: Single neurons kept per site, class and snapshot for the one-neuron view.
+        dtype: ``float32``, or ``float64`` for edge cases.
+        seed: Seed of every random choice.
+    """
+
+    checkpoint: CheckpointChoice
+    data: DataChoice
+    converter: ConverterChoice
+    num_steps: int = Field(ge=1, le=MAX_STEPS)
+    snapshots: tuple[int, ...] = ()
+    traces: int = Field(default=0, ge=0, le=16)
+    dtype: Literal["float32", "float64"] = "float32"
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("snapshots", mode="before")
+    @classmethod
+    def _sorted_snapshots(cls, value: Any) -> tuple[int, ...]:
+        return tuple(sorted({int(step) for step in value}))
+
+    @model_validator(mode="after")
+    def _snapshots_within_run(self) -> Self:
+        outside = [step for step in self.snapshots if not 1 <= step <= self.num_steps]
+        if outside:
+            raise ValueError(f"snapshots {outside} lie outside 1..{self.num_steps}, the simulated time-steps")
+        return self
+
+    @classmethod
+    def parse(cls, values: Any) -> Self:
+        """Build from plain values.
+
+        Raises:
+            RecipeError: One sentence naming the first field that is wrong, and why.
+        """
+        try:
+            return cls.model_validate(values)
+        except pydantic.ValidationError as error:
+            raise RecipeError(_first_problem(error)) from None
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Read a recipe written by ``to_yaml`` (or by hand).
+
+        Raises:
+            RecipeError: Too large, aliases, not YAML, or not a recipe.
+        """
+        if len(text.encode()) > MAX_YAML_BYTES:
+            raise RecipeError(f"The recipe is larger than {MAX_YAML_BYTES // 1024} kB; a recipe is a page of text.")
+        if max(text.count("["), text.count("{")) > MAX_YAML_BRACKETS:  # the scanner is quadratic in nesting
+            raise RecipeError("The recipe is nested too deeply to be one; write lists of layers one a line.")
+        try:
+            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
+                raise RecipeError("The recipe uses YAML aliases (*name), which are not read; write the values out.")
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            line = getattr(getattr(error, "problem_mark", None), "line", None)
+            where = "" if line is None else f" (line {line + 1})"
+            raise RecipeError(f"The recipe is not valid YAML{where}.") from None
+        return cls.parse(values)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a recipe file; errors as ``from_yaml``."""
+        try:
+            if Path(path).stat().st_size > MAX_YAML_BYTES:
+                raise RecipeError(f"{path} is larger than {MAX_YAML_BYTES // 1024} kB; a recipe is a page of text.")
+            return cls.from_yaml(Path(path).read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"The recipe {path} cannot be read: {error}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, JSON-ready, without fields left at None."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML; ``from_yaml`` gives an equal recipe."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    def identity(self) -> dict[str, Any]:
+        """What determines the numbers: the recipe without the places where its files lie."""
+        values = self.to_dict()
+        for part, locations in _LOCATIONS.items():
+            if values[part].get("sha256") or part == "data":
+                values[part] = {name: value for name, value in values[part].items() if name not in locations}
+        return values
+
+    @property
+    def sha(self) -> str:
+        """SHA-256 of ``identity`` as canonical JSON."""
+        return _sha(self.identity())
+
+    def key(self, device: str = "cpu") -> str:
+        """Cache key: SHA-256 of (recipe, RESULTS_VERSION, device kind)."""
+        return _sha([self.identity(), RESULTS_VERSION, device])
+
+    def changed(self, **values: Any) -> "Recipe":
+        """A copy with other values, validated anew; a nested part takes a dict of its fields.
+
+        Raises:
+            RecipeError: The new values do not make a recipe.
+        """
+        merged = self.to_dict()
+        for name, value in values.items():
+            merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
+        return Recipe.parse(merged)
+
+
+def _sha(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _first_problem(error: pydantic.ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "the recipe"
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, RecipeError):
+        return str(cause)
+    reason = problem["msg"].removeprefix("Value error, ")
+    given = problem.get("input")
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where}: {reason[0].lower()}{reason[1:]}{shown}."

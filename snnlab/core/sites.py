@@ -1,0 +1,62 @@
+"""A site: one activation of the ANN and the neuron that replaces it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ActivationStatistics:
+    """What a calibration pass measured at one site.
+
+    Args:
+        maximum: Largest activation, () or (channels,), activation units.
+        quantiles: Exact quantiles, percentile -> () or (channels,), activation units.
+        num_images: Images measured.
+        num_elements: Activations measured per entry of ``maximum``.
+    """
+
+    maximum: np.ndarray
+    quantiles: dict[float, np.ndarray] = field(default_factory=dict)
+    num_images: int = 0
+    num_elements: int = 0
+
+
+@dataclass(frozen=True)
+class Site:
+    """One activation of the source ANN.
+
+    Args:
+        name: Dotted module name (``layer2.0.act1``).
+        index: Position in the network, input first, from 0.
+        activation: ``"relu"``, ``"clipped_relu"`` or ``"qcfs"``.
+        threshold: Learned clipping threshold in activation units; None for ReLU.
+        levels: Quantization levels L; None where the activation is not quantized.
+        shape: Shape of one image's activation, (channels, ...) ; empty until measured.
+        statistics: Calibration statistics, where the converter asked for them.
+    """
+
+    name: str
+    index: int
+    activation: str
+    threshold: float | None = None
+    levels: int | None = None
+    shape: tuple[int, ...] = ()
+    statistics: ActivationStatistics | None = None
+
+
+@dataclass(frozen=True)
+class NeuronSpec:
+    """What a converter decides for one site; the simulation layer builds the neuron from it.
+
+    Args:
+        threshold: Firing threshold and spike amplitude, scalar or (channels,), activation units.
+        initial_fraction: v(0) / threshold, scalar or (channels,).
+        model: ``"integrate_fire"``, the registered neuron class.
+        fires_at_equality: Fire on ``>=`` (True, as the floor in QCFS requires) or on ``>``.
+    """
+
+    threshold: float | np.ndarray
+    initial_fraction: float | np.ndarray = 0.0
+    model: str = "integrate_fire"
+    fires_at_equality: bool = True
