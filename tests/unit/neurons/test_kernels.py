@@ -1,0 +1,94 @@
+"""Kernels against searchsorted, the closed form, and the step equation."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snnlab.core.histogram import CORE, EDGES, EXACT, EXCESS, MISSING, NUM_BINS, SATURATED, SILENT
+from snnlab.neurons import if_step, kernels
+
+
+def test_edges_are_fixed_and_cover_everything():
+    assert len(EDGES) + 1 == NUM_BINS
+    assert (np.diff(EDGES) > 0).all()
+    assert EDGES[CORE.start - 1] == -2
+    assert EDGES[CORE.stop - 1] == 2
+    assert EDGES[-1] == 2.0**16
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(allow_nan=False, width=32))
+def test_bins_equal_searchsorted(value):
+    assert kernels.bin_of(float(value), kernels.BIN_EDGES) == np.searchsorted(EDGES, value, side="right")
+
+
+def test_bins_at_every_edge_and_just_below():
+    for index, edge in enumerate(EDGES):
+        assert kernels.bin_of(edge, kernels.BIN_EDGES) == index + 1
+        assert kernels.bin_of(np.nextafter(edge, -np.inf), kernels.BIN_EDGES) == index
+
+
+@pytest.mark.parametrize(
+    ("count", "v", "step", "ideal", "kind"),
+    [
+        (0, 0.4, 4, 0, SILENT),
+        (0, -7.0, 4, 0, SILENT),
+        (2, 0.0, 4, 2, EXACT),
+        (2, -0.25, 4, 1, EXCESS),
+        (2, 1.0, 4, 3, MISSING),
+        (4, 5.0, 4, 4, SATURATED),
+        (0, 1.5, 1, 1, MISSING),
+        (1, -3.0, 4, 0, EXCESS),
+    ],
+)
+def test_ideal_count_and_class(count, v, step, ideal, kind):
+    assert kernels.ideal_count(count, v, step) == ideal
+    assert kernels.class_of(count, ideal, step) == kind
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 33), st.integers(0, 2**31 - 1), st.sampled_from([0.0, 0.5, 0.75]))
+def test_constant_input_equals_the_closed_form(steps, seed, fraction):
+    rng = np.random.default_rng(seed)
+    z = (rng.integers(-64, 128, size=(3, 40)) / 64).astype(np.float32)
+    threshold = np.full(40, 1.0, np.float32)
+    emitted = np.empty((steps, 3, 40), np.float32)
+    spikes = kernels.fire(z[None], threshold, fraction * threshold, True, emitted)
+
+    closed = np.clip(np.floor(steps * z + fraction), 0, steps)
+    np.testing.assert_array_equal(emitted.sum(axis=0), closed)
+    assert spikes == closed.sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("neurons", [1, 1024, 2500])
+def test_fused_equals_stepwise_bitwise(dtype, neurons):
+    generator = torch.Generator().manual_seed(neurons)
+    current = torch.randn(7, 2, neurons, generator=generator, dtype=dtype)
+    threshold = torch.rand(neurons, generator=generator, dtype=dtype) + 0.3
+    membrane = (0.5 * threshold).expand(2, -1).clone()
+    emitted = np.empty((7, 2, neurons), current.numpy().dtype)
+    kernels.fire(current.numpy(), threshold.numpy(), (0.5 * threshold).numpy(), True, emitted)
+    for t in range(7):
+        spikes, membrane = if_step(membrane, current[t], threshold)
+        np.testing.assert_array_equal(emitted[t], (spikes * threshold).numpy())
+
+
+def test_nan_is_counted_not_classified():
+    from snnlab.simulation.recording import SiteStatistics
+
+    current = np.zeros((1, 1, 3), np.float32)
+    current[0, 0, 1] = np.nan
+    statistics = SiteStatistics.empty(1)
+    emitted = np.empty((2, 1, 3), np.float32)
+    ones = np.ones(3, np.float32)
+    kernels.fire_and_count(
+        current, ones, ones * 0.5, True, emitted, np.array([-1, 0]), kernels.BIN_EDGES, statistics.histogram,
+        statistics.spike_errors, statistics.moments, statistics.fired, statistics.spikes, statistics.nan,
+        statistics.identity,
+    )  # fmt: skip
+
+    assert statistics.nan[0] == 1
+    assert statistics.histogram.sum() == 2
