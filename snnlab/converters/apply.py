@@ -1,0 +1,106 @@
+"""ANN -> SpikingModel: prepare the graph, calibrate if asked, put the converter's neuron at every site."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from snnlab.activations import describe
+from snnlab.calibration import measure_activations
+from snnlab.converters.base import Converter
+from snnlab.core.errors import ConversionError
+from snnlab.core.progress import ProgressCallback, silent
+from snnlab.core.registry import method_class
+from snnlab.core.sites import NeuronSpec, Site
+from snnlab.graph import prepare
+from snnlab.graph.prepare import PreparedNetwork
+from snnlab.simulation.images import ImageSource, as_images
+from snnlab.simulation.spiking_model import SpikingModel, assemble
+
+
+def convert(
+    ann: nn.Module,
+    method: str | Converter,
+    *,
+    data: "ImageSource | Tensor | Sequence[Tensor] | None" = None,
+    sites: Mapping[str, Mapping[str, float | None]] | None = None,
+    progress: ProgressCallback = silent,
+    **parameters: Any,
+) -> SpikingModel:
+    """Convert an ANN into a spiking network. ``ann`` is left alone.
+
+    Args:
+        ann: Trained network, one activation module per site.
+        method: Registered name, or a configured converter.
+        data: Calibration images, normalised, for methods that need them.
+        sites: Edits by hand: site name -> ``threshold`` (activation units) and / or ``v0`` (fraction of it).
+        progress: Called during calibration; cancels by raising ``Cancelled``.
+        **parameters: Hyper-parameters of a method given by name.
+
+    Returns:
+        The spiking network.
+
+    Raises:
+        ConversionError: The network, or one of its sites, cannot be converted so; names the node and the fix.
+        RecipeError: Unknown method or parameter.
+
+    Example:
+        >>> import snnlab as sl
+        >>> snn = sl.convert(sl.example("digits-vgg-qcfs-L8").build(), "qcfs")
+        >>> len(snn.sites)
+        9
+    """
+    converter = method if isinstance(method, Converter) else method_class(method).create(**parameters)  # type: ignore[attr-defined]
+    network = prepare(ann)
+    facts = _site_facts(network)
+    if "calibration_data" in converter.card.needs:
+        if data is None:
+            raise ConversionError(f"{converter.card.name} needs calibration images; pass data=.")
+        facts = measure_activations(
+            network.graph,
+            facts,
+            as_images(data),
+            percentiles=converter.percentiles,
+            per_channel=converter.wants_channels,
+            progress=progress,
+        )
+    edits = _checked_edits(sites or {}, facts)
+    specs = {site.name: _edited(converter.neuron_for(site), edits.get(site.name, {})) for site in facts}
+    return assemble(network, facts, specs, converter.card.name, converter.parameters, edited=tuple(edits))
+
+
+def _site_facts(network: PreparedNetwork) -> tuple[Site, ...]:
+    modules = dict(network.graph.named_modules())
+    facts = []
+    for index, name in enumerate(network.sites):
+        spec = describe(modules[name])
+        assert spec is not None, "prepare() lists activations only"
+        learned = None if spec.kind == "relu" else spec.threshold
+        if learned is not None and not (np.isfinite(learned) and learned > 0):
+            raise ConversionError(f"{name}: its learned threshold is {learned:g}; a threshold must be positive.")
+        facts.append(Site(name, index, spec.kind, learned, spec.levels))
+    return tuple(facts)
+
+
+def _checked_edits(
+    edits: Mapping[str, Mapping[str, float | None]], facts: tuple[Site, ...]
+) -> dict[str, Mapping[str, float | None]]:
+    names = [site.name for site in facts]
+    for name in edits:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"sites are: {', '.join(names)}."
+            raise ConversionError(f"There is no site {name!r} to edit; {hint}")
+    return dict(edits)
+
+
+def _edited(spec: NeuronSpec, edit: Mapping[str, float | None]) -> NeuronSpec:
+    threshold, v0 = edit.get("threshold"), edit.get("v0")
+    return replace(
+        spec,
+        threshold=spec.threshold if threshold is None else threshold,
+        initial_fraction=spec.initial_fraction if v0 is None else v0,
+    )

@@ -1,0 +1,77 @@
+"""What a conversion method is: a frozen set of hyper-parameters and one hook, ``neuron_for``."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from snnlab.core.errors import ConversionError
+from snnlab.core.registry import MethodCard, Parameter
+from snnlab.core.sites import NeuronSpec, Site
+
+INITIAL_FRACTION_HELP = "v(0) as a fraction of the threshold."
+
+
+@dataclass(frozen=True)
+class Converter(ABC):
+    """Base of all conversion methods. A method is a frozen dataclass of its hyper-parameters.
+
+    Subclasses give ``card`` and write ``neuron_for``; those that calibrate say which percentiles they want.
+    Do not override ``create``.
+    """
+
+    card: ClassVar[MethodCard]
+
+    @classmethod
+    def create(cls, **values: Any) -> Self:
+        """Build from parameter values, checked against the card.
+
+        Raises:
+            RecipeError: Unknown parameter, or a value out of range.
+        """
+        return cls(**cls.card.check(values))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Hyper-parameters by name."""
+        return asdict(self)
+
+    @property
+    def percentiles(self) -> tuple[float, ...]:
+        """Percentiles of activations wanted from calibration."""
+        return ()
+
+    @property
+    def wants_channels(self) -> bool:
+        """Whether calibration measures one value a channel."""
+        return False
+
+    @abstractmethod
+    def neuron_for(self, site: Site) -> NeuronSpec:
+        """The neuron that replaces a site's activation.
+
+        Raises:
+            ConversionError: The site does not offer what the method needs.
+        """
+
+
+def half_or_zero(default: float) -> Parameter:
+    """The parameter v(0) / threshold that every method has."""
+    return Parameter("initial_fraction", default, INITIAL_FRACTION_HELP, low=-1.0, high=1.0)
+
+
+def usable_thresholds(site: Site, values: np.ndarray) -> float | np.ndarray:
+    """Thresholds measured per channel, where a channel that is always 0 takes the site's largest value.
+
+    Such a channel never fires at any positive threshold; a threshold of 0 would make it fire at every step.
+
+    Raises:
+        ConversionError: No value is positive.
+    """
+    if not (values > 0).any():
+        raise ConversionError(
+            f"{site.name}: the chosen percentile of its activations is 0; choose a higher percentile or max_norm."
+        )
+    positive = np.where(values > 0, values, values.max())
+    return float(positive) if positive.ndim == 0 else positive

@@ -1,0 +1,52 @@
+"""From an ANN to the graph that is converted: copied, checked, traced, batch-norm folded."""
+
+import copy
+import operator
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+
+from snnlab.core.errors import ConversionError
+from snnlab.graph.coverage import Coverage, coverage_of
+from snnlab.graph.fold import fold_batch_norm
+from snnlab.graph.tracer import trace
+
+
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """An ANN ready for conversion.
+
+    Args:
+        graph: Its graph with batch-norm folded; owns its modules.
+        sites: Names of the activation modules, input first.
+        folded: Layer name -> batch-norm folded into it.
+        coverage: The rule applied to every operation of the unfolded graph.
+    """
+
+    graph: fx.GraphModule
+    sites: tuple[str, ...]
+    folded: dict[str, str]
+    coverage: Coverage
+
+
+def prepare(ann: nn.Module) -> PreparedNetwork:
+    """Copy ``ann``, trace it, check every operation, fold batch-norm. The argument is left alone.
+
+    Raises:
+        ConversionError: No spiking site, an operation without a rule, a shared activation, NaN or inf in a weight.
+    """
+    for name, tensor in [*ann.named_parameters(), *ann.named_buffers()]:
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ConversionError(f"{name} holds NaN or infinite values; the checkpoint is damaged.")
+    graph_module = trace(copy.deepcopy(ann).eval())
+    coverage = coverage_of(graph_module)
+    coverage.require_convertible()
+    for module in graph_module.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]  # a value may still be needed by a second branch
+    for node in graph_module.graph.nodes:
+        if node.op == "call_function" and node.target is operator.iadd:
+            node.target = operator.add
+    folded = fold_batch_norm(graph_module)
+    return PreparedNetwork(graph_module, coverage.sites, folded, coverage)

@@ -1,0 +1,171 @@
+"""What the engine can do with each operation. An operation without a rule is refused by name, never passed through."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from snnlab.activations import describe
+from snnlab.models import PadShortcut
+from snnlab.neurons import IntegrateFire
+
+Verdict = Literal["exact", "refused"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one operation is treated.
+
+    Args:
+        name: ``input``, ``output``, ``site``, ``affine`` or ``refused``.
+        verdict: ``exact``: commutes with the mean over time-steps, or is a site; ``refused`` otherwise.
+        note: What is done, or why it is refused and what to do.
+    """
+
+    name: str
+    verdict: Verdict
+    note: str
+
+
+_AFFINE_MODULES: tuple[type[nn.Module], ...] = (
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.AvgPool1d,
+    nn.AvgPool2d,
+    nn.AvgPool3d,
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d,
+    nn.ZeroPad2d,
+    nn.Flatten,
+    nn.Identity,
+    nn.Dropout,
+    nn.Dropout2d,
+    PadShortcut,
+)
+_AFFINE_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    operator.add,
+    operator.iadd,
+    torch.add,
+    operator.sub,
+    torch.sub,
+    torch.cat,
+    torch.flatten,
+    F.avg_pool2d,
+    F.adaptive_avg_pool2d,
+)
+_AFFINE_METHODS = ("flatten", "add", "add_", "sub", "contiguous")
+_MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool2d)
+_FUNCTIONAL_ACTIVATIONS = (F.relu, F.relu6, F.leaky_relu, F.gelu, F.silu, torch.relu, torch.clamp)
+
+_AFFINE = Rule("affine", "exact", "applied at every time-step")
+_USE_MODULES = "give each activation its own module (nn.ReLU, QCFS or ClippedReLU)"
+
+
+def rule_for(node: fx.Node, modules: dict[str, nn.Module]) -> Rule:
+    """The rule for one graph node.
+
+    Args:
+        node: A node of a traced network.
+        modules: The network's modules by dotted name.
+    """
+    if node.op == "placeholder":
+        return Rule("input", "exact", "the analog image, repeated at every time-step")
+    if node.op == "output":
+        return Rule("output", "exact", "read-out: mean over time-steps")
+    if node.op == "call_module":
+        return _module_rule(modules[str(node.target)])
+    if node.op == "call_function":
+        return _function_rule(node)
+    if node.op == "call_method":
+        if node.target in ("view", "reshape"):
+            return _reshape_rule(node)
+        if node.target == "size" or node.target in _AFFINE_METHODS:
+            return _AFFINE
+        if node.target == "mean" and _axes_spare_the_batch(node):
+            return _AFFINE
+        if node.target in ("relu", "relu_", "clamp"):
+            return Rule("refused", "refused", f"a functional activation has no site; {_USE_MODULES}")
+    return Rule("refused", "refused", "there is no rule for this operation; rewrite it with known layers")
+
+
+def _module_rule(module: nn.Module) -> Rule:
+    if isinstance(module, IntegrateFire):
+        return Rule("site", "exact", "integrate-and-fire neuron")
+    spec = describe(module)
+    if spec is not None:
+        return Rule("site", "exact", f"{spec.kind} becomes an integrate-and-fire neuron")
+    if isinstance(module, _AFFINE_MODULES):
+        return _AFFINE
+    if isinstance(module, _MAX_POOLS):
+        return Rule(
+            "refused",
+            "refused",
+            "the maximum over spikes is not the maximum of the rates; train with average pooling instead",
+        )
+    kind = type(module).__name__
+    if module.__module__.startswith("torch.nn.modules.activation"):
+        return Rule("refused", "refused", f"an integrate-and-fire neuron cannot represent {kind}; retrain with ReLU")
+    return Rule("refused", "refused", f"there is no rule for {kind}; rewrite it with known layers")
+
+
+def _function_rule(node: fx.Node) -> Rule:
+    if node.target in _FUNCTIONAL_ACTIVATIONS:
+        return Rule("refused", "refused", f"a functional activation has no site; {_USE_MODULES}")
+    if node.target in (F.max_pool2d, torch.max_pool2d):
+        return Rule(
+            "refused",
+            "refused",
+            "the maximum over spikes is not the maximum of the rates; train with average pooling instead",
+        )
+    if node.target is F.dropout:
+        return Rule("affine", "exact", "dropout is off after training")
+    if node.target is operator.getitem and _is_shape(node.args[0]):
+        return _AFFINE
+    if node.target is getattr and node.args[1] == "shape":
+        return _AFFINE
+    if node.target in _AFFINE_FUNCTIONS:
+        return _AFFINE
+    if node.target in (operator.mul, operator.truediv, torch.mul) and not isinstance(node.args[1], fx.Node):
+        return _AFFINE
+    if node.target is torch.mean and _axes_spare_the_batch(node):
+        return _AFFINE
+    return Rule("refused", "refused", "there is no rule for this operation; rewrite it with known layers")
+
+
+def _is_shape(argument: Any) -> bool:
+    if not isinstance(argument, fx.Node):
+        return False
+    return argument.target == "size" or (argument.target is getattr and argument.args[1] == "shape")
+
+
+def is_size(argument: Any) -> bool:
+    """Whether a graph argument is ``x.size(0)``, ``x.shape[0]`` or ``x.size()``: a number, not a tensor."""
+    if not isinstance(argument, fx.Node):
+        return False
+    return _is_shape(argument) or (argument.target is operator.getitem and _is_shape(argument.args[0]))
+
+
+def _reshape_rule(node: fx.Node) -> Rule:
+    # Time is folded into the batch, so only a reshape that leaves the batch axis alone keeps its meaning.
+    first = node.args[1][0] if isinstance(node.args[1], tuple | list) else node.args[1]
+    if is_size(first) or first == -1:
+        return _AFFINE
+    return Rule("refused", "refused", "it fixes the batch size; write x.flatten(1) instead")
+
+
+def _axes_spare_the_batch(node: fx.Node) -> bool:
+    axes = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    if axes is None:
+        return False
+    listed = axes if isinstance(axes, tuple | list) else (axes,)
+    return all(isinstance(axis, int) and axis != 0 for axis in listed)

@@ -1,0 +1,150 @@
+"""Run one site's neurons over all steps of a micro-batch and collect its statistics."""
+
+import itertools
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnlab.core.sites import Site
+from snnlab.neurons import kernels
+from snnlab.neurons.functional import if_step
+from snnlab.neurons.integrate_fire import IntegrateFire
+from snnlab.simulation.recording import Candidates, SiteRecording, SiteStatistics
+
+_PARALLEL_ELEMENTS = 1 << 16  # below this, handing work to threads costs more than it saves
+
+
+class SiteRunner:
+    """The neurons of one site during one simulation.
+
+    Args:
+        site: Site with known shape.
+        neuron: Its neuron; only its constants are read.
+        num_steps: T.
+        snapshots: Steps with statistics.
+        candidates: (image, position) of neurons whose input is kept, sorted by image; None for none.
+        fused: Compiled kernel, or step by step in torch.
+        pool: Threads over images.
+        threads: Their number.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        neuron: IntegrateFire,
+        *,
+        num_steps: int,
+        snapshots: tuple[int, ...],
+        candidates: tuple[np.ndarray, np.ndarray] | None,
+        fused: bool,
+        pool: ThreadPoolExecutor,
+        threads: int,
+    ) -> None:
+        self.site, self.neuron, self.num_steps = site, neuron, num_steps
+        self.fused, self.pool, self.threads = fused, pool, threads
+        self.threshold = neuron.threshold.expand(site.shape).reshape(-1).contiguous().numpy()
+        self.initial = neuron.initial_membrane.expand(site.shape).reshape(-1).contiguous().numpy()
+        self.snapshot_at = np.full(num_steps, -1, np.int64)
+        for index, step in enumerate(snapshots):
+            self.snapshot_at[step - 1] = index
+        self.statistics = SiteStatistics.empty(len(snapshots)) if snapshots else None
+        self.candidates = candidates
+        if candidates is not None:
+            self.kept = np.empty((len(candidates[0]), num_steps), np.float32)
+        self.total_spikes = 0
+
+    def run(self, current: Tensor, varies: bool, images: int, start: int, *, in_place: bool) -> Tensor:
+        """Threshold x spikes for a micro-batch.
+
+        Args:
+            current: Input, (T x N, ...) when it varies, else (N, ...), activation units.
+            varies: Whether the input changes over time.
+            images: N.
+            start: Index of the first image.
+            in_place: The input may be overwritten.
+
+        Returns:
+            (T x N, ...).
+        """
+        steps = self.num_steps if varies else 1
+        flat = current.contiguous().reshape(steps, images, math.prod(self.site.shape))
+        if self.candidates is not None:
+            self._keep(flat.numpy(), images, start)
+        emitted = flat if in_place and varies else flat.new_empty(self.num_steps, images, flat.shape[-1])
+        if self.fused:
+            self._fused(flat.numpy(), emitted.numpy())
+        else:
+            emitted = self._stepwise(flat)
+        return emitted.reshape(-1, *self.site.shape)
+
+    def recording(self) -> SiteRecording:
+        """What the site leaves behind."""
+        candidates = None
+        if self.candidates is not None:
+            image, position = self.candidates
+            initial = self.initial[position] / self.threshold[position]
+            candidates = Candidates(image, position, self.kept, initial)
+        return SiteRecording(
+            site=self.site,
+            threshold=self.neuron.threshold.numpy().copy(),
+            initial_fraction=self.neuron.initial_fraction.numpy().copy(),
+            statistics=self.statistics,
+            total_spikes=self.total_spikes,
+            candidates=candidates,
+        )
+
+    def _fused(self, current: np.ndarray, emitted: np.ndarray) -> None:
+        images = emitted.shape[1]
+        workers = min(self.threads, images) if emitted.size >= _PARALLEL_ELEMENTS else 1
+        bounds = np.linspace(0, images, workers + 1).astype(int)
+        slices = [slice(low, high) for low, high in itertools.pairwise(bounds)]
+        work = self._fire if self.statistics is None else self._fire_and_count
+        parts = list(self.pool.map(lambda part: work(current[:, part], emitted[:, part]), slices))
+        for statistics, spikes in parts:
+            self.total_spikes += spikes
+            if self.statistics is not None and statistics is not None:
+                self.statistics.merge(statistics)
+
+    def _fire(self, current: np.ndarray, emitted: np.ndarray) -> tuple[SiteStatistics | None, int]:
+        equality = self.neuron.fires_at_equality
+        return None, kernels.fire(current, self.threshold, self.initial, equality, emitted)
+
+    def _fire_and_count(self, current: np.ndarray, emitted: np.ndarray) -> tuple[SiteStatistics | None, int]:
+        assert self.statistics is not None
+        new = SiteStatistics.empty(len(self.statistics.spikes))
+        spikes = kernels.fire_and_count(
+            current, self.threshold, self.initial, self.neuron.fires_at_equality, emitted, self.snapshot_at,
+            kernels.BIN_EDGES, new.histogram, new.spike_errors, new.moments, new.fired, new.spikes, new.nan,
+            new.identity,
+        )  # fmt: skip
+        return new, spikes
+
+    def _stepwise(self, flat: Tensor) -> Tensor:
+        """The same equations through ``if_step``; statistics by the kernel on the same input."""
+        threshold = torch.from_numpy(self.threshold)
+        membrane = torch.from_numpy(self.initial).expand(flat.shape[1:]).clone()
+        emitted = []
+        for t in range(self.num_steps):
+            spikes, membrane = if_step(
+                membrane,
+                flat[t if len(flat) > 1 else 0],
+                threshold,
+                fires_at_equality=self.neuron.fires_at_equality,
+            )
+            emitted.append(spikes * threshold)
+        result = torch.stack(emitted)
+        if self.statistics is not None:
+            statistics, _ = self._fire_and_count(flat.numpy(), np.empty(result.shape, flat.numpy().dtype))
+            self.statistics.merge(statistics)  # type: ignore[arg-type]
+        self.total_spikes += int(torch.count_nonzero(result))
+        return result
+
+    def _keep(self, current: np.ndarray, images: int, start: int) -> None:
+        assert self.candidates is not None
+        image, position = self.candidates
+        rows = slice(*np.searchsorted(image, [start, start + images]))
+        chosen = current[:, image[rows] - start, position[rows]] / self.threshold[position[rows]]
+        self.kept[rows] = np.broadcast_to(chosen, (self.num_steps, chosen.shape[1])).T

@@ -1,0 +1,159 @@
+"""The converted network: a torch.fx graph with snnTorch neurons at its sites."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from snnlab.core.errors import ConversionError, SimulationError
+from snnlab.core.sites import NeuronSpec, Site
+from snnlab.graph.prepare import PreparedNetwork
+from snnlab.neurons import IntegrateFire
+
+
+class SpikingModel(nn.Module):
+    """A spiking network, in the user's own loop or in the engine. It does not know T.
+
+    In a loop of one's own: ``reset()``, then ``step(x)`` gives one time-step's logits. ``snn(x, num_steps=T)`` resets
+    itself and returns all of them.
+
+    Args:
+        graph: Folded graph whose sites are ``IntegrateFire`` neurons.
+        sites: Facts about each site, input first.
+        method: Name of the conversion method.
+        parameters: Its parameters.
+        coverage: Rows of the coverage report.
+        replaced: Site name -> what was folded and replaced there.
+        edited: Sites set by hand.
+    """
+
+    def __init__(
+        self,
+        graph: fx.GraphModule,
+        *,
+        sites: tuple[Site, ...],
+        method: str,
+        parameters: dict[str, Any],
+        coverage: tuple[dict[str, Any], ...],
+        replaced: dict[str, str],
+        edited: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.site_facts = sites
+        self.method = method
+        self.parameters_used = parameters
+        self.coverage = coverage
+        self.replaced = replaced
+        self.edited = edited
+        self.eval()
+
+    @property
+    def sites(self) -> dict[str, IntegrateFire]:
+        """The neurons by site name, input first."""
+        modules = dict(self.graph.named_modules())
+        return {site.name: modules[site.name] for site in self.site_facts}
+
+    def reset(self) -> None:
+        """Start a new sequence: every neuron returns to v(0)."""
+        for neuron in self.sites.values():
+            neuron.reset()
+
+    def step(self, images: Tensor) -> Tensor:
+        """One time-step.
+
+        Args:
+            images: Normalised images, (N, C, H, W).
+
+        Returns:
+            This step's logits, (N, classes).
+        """
+        return self.graph(images)
+
+    def forward(self, images: Tensor, num_steps: int) -> Tensor:
+        """Reset, then simulate.
+
+        Args:
+            images: Normalised images, (N, C, H, W); shown at every step.
+            num_steps: T, at least 1.
+
+        Returns:
+            Logits of each step, (T, N, classes); the prediction at t is the argmax of their sum over steps 1..t.
+
+        Raises:
+            SimulationError: ``num_steps`` is below 1.
+        """
+        if num_steps < 1:
+            raise SimulationError(f"num_steps is {num_steps}; a simulation needs at least 1 time-step.")
+        self.reset()
+        return torch.stack([self.step(images) for _ in range(num_steps)])
+
+
+def assemble(
+    network: PreparedNetwork,
+    facts: tuple[Site, ...],
+    specs: Mapping[str, NeuronSpec],
+    method: str,
+    parameters: dict[str, Any],
+    *,
+    edited: tuple[str, ...] = (),
+) -> SpikingModel:
+    """Put neurons at the sites of a prepared network, which becomes the model's own.
+
+    Raises:
+        ConversionError: A threshold is not positive and finite; names the site.
+    """
+    replaced = {site.name: replaced_at(network, site.name) for site in facts}
+    for site in facts:
+        network.graph.set_submodule(site.name, build_neuron(specs[site.name], site))
+    network.graph.recompile()
+    return SpikingModel(
+        network.graph,
+        sites=tuple(replace(site, statistics=None) for site in facts),
+        method=method,
+        parameters=parameters,
+        coverage=network.coverage.to_rows(),
+        replaced=replaced,
+        edited=edited,
+    )
+
+
+def build_neuron(spec: NeuronSpec, site: Site) -> IntegrateFire:
+    """The neuron that a converter specified for a site.
+
+    Raises:
+        ConversionError: Unknown neuron model, or a threshold that is not positive and finite; names the site.
+    """
+    if spec.model != "integrate_fire":
+        raise ConversionError(f"{site.name}: there is no neuron model {spec.model!r}.")
+    spatial = (1,) * max(len(site.shape) - 1, 0)
+
+    def shaped(value: Any) -> Tensor:
+        tensor = torch.as_tensor(value, dtype=torch.get_default_dtype())
+        return tensor.reshape(*tensor.shape, *spatial) if tensor.ndim else tensor
+
+    try:
+        return IntegrateFire(
+            shaped(spec.threshold),
+            initial_fraction=shaped(spec.initial_fraction),
+            fires_at_equality=spec.fires_at_equality,
+        )
+    except ConversionError as error:
+        raise ConversionError(f"{site.name}: {error}") from None
+
+
+def replaced_at(network: PreparedNetwork, site: str) -> str:
+    """In words, what stands at a site now: ``qcfs -> IF; conv1 + bn1 folded``."""
+    modules = dict(network.graph.named_modules())
+    node = next(node for node in network.graph.graph.nodes if node.target == site)
+    folds, queue = [], list(node.all_input_nodes)
+    while queue:  # layers that feed this site without another site between
+        source = queue.pop()
+        if source.op == "call_module" and source.target in network.folded:
+            folds.append(f"{network.folded[source.target]} folded into {source.target}")
+        elif source.op != "call_module" or source.target not in network.sites:
+            queue.extend(source.all_input_nodes)
+    kind = type(modules[site]).__name__
+    return "; ".join([f"{kind} → IF", *sorted(folds)])

@@ -1,0 +1,249 @@
+"""Laws that every registered converter obeys, and broken converters that must be caught breaking them."""
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from snnlab.converters.apply import convert
+from snnlab.converters.base import Converter, half_or_zero
+from snnlab.core import registry
+from snnlab.core.registry import MethodCard
+from snnlab.core.sites import NeuronSpec
+from snnlab.neurons import IntegrateFire
+from snnlab.simulation import simulate, spiking_model
+from tests.conftest import Branched, on_grid
+
+STEPS = 9
+METHODS = [card.name for card in registry.cards()]
+
+
+@pytest.fixture
+def network():
+    return on_grid(Branched(), seed=4)
+
+
+def conversion(network, images, method, **parameters):
+    return convert(network, method, data=images, **parameters)
+
+
+# The laws. Each raises AssertionError when broken.
+
+
+def law_input_survives(network, images, method):
+    """1. The ANN is unchanged, bitwise."""
+    before = copy.deepcopy(network.state_dict())
+    kinds = [type(module) for module in network.modules()]
+    snn = conversion(network, images, method)
+    simulate(snn, images, num_steps=2)
+    after = network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert [type(module) for module in network.modules()] == kinds
+    shared = {parameter.data_ptr() for parameter in network.parameters()}
+    assert shared.isdisjoint(tensor.data_ptr() for tensor in snn.state_dict().values())
+
+
+def law_charge_balance(network, images, method):
+    """2. v(T) - v(0) = sum of input - threshold x spikes, within what float32 allows."""
+    recording = simulate(conversion(network, images, method), images, num_steps=STEPS, snapshots=[1, STEPS])
+    for site in recording.sites.values():
+        assert site.statistics.identity[1] <= 1
+        assert site.statistics.nan.sum() == 0
+
+
+def law_constant_input(network, images, method):
+    """3. At the first site the count is the closed form clip(floor((t z + v(0)) / threshold), 0, t)."""
+    snn = conversion(network, images, method)
+    recording = simulate(snn, images, num_steps=STEPS, snapshots=[STEPS])
+    neuron = snn.sites["act1"]
+    with torch.no_grad():
+        z = dict(snn.graph.named_modules())["conv1"](images).double()
+    charge = (STEPS * z + neuron.initial_membrane.double()) / neuron.threshold.double()
+    off_edge = (charge - charge.round()).abs() > 1e-4
+    counts = charge.floor().clamp(0, STEPS)
+    spikes = recording.sites["act1"].statistics.spikes[0]
+    assert abs(spikes - counts.sum().item()) <= (~off_edge).sum().item()
+    assert recording.sites["act1"].statistics.spike_errors[0, 6] == images.numel() // 2 * 4
+
+
+def law_prefix(network, images, method):
+    """4. Steps 1..t of a long run are a short run."""
+    snn = conversion(network, images, method)
+    long = simulate(snn, images, num_steps=STEPS)
+    short = simulate(snn, images, num_steps=4)
+    np.testing.assert_array_equal(long.predictions[:4], short.predictions)
+    np.testing.assert_allclose(long.logits[:4], short.logits, rtol=1e-5, atol=1e-5)
+
+
+def law_batch_independence(network, images, method):
+    """5. An image's result does not depend on the images beside it."""
+    snn = conversion(network, images, method)
+    whole = simulate(snn, images, num_steps=STEPS)
+    alone = [simulate(snn, images[i : i + 1], num_steps=STEPS) for i in range(len(images))]
+    np.testing.assert_array_equal(whole.predictions, np.concatenate([run.predictions for run in alone], axis=1))
+
+
+def law_no_state_left(network, images, method):
+    """6. Nothing is left behind: a second run equals the first; hooks are none; the step path restarts by itself."""
+    snn = conversion(network, images, method)
+    first = simulate(snn, images, num_steps=STEPS)
+    with torch.no_grad():
+        one, two = snn(images, num_steps=STEPS), snn(images, num_steps=STEPS)
+    second = simulate(snn, images, num_steps=STEPS)
+    np.testing.assert_array_equal(first.logits, second.logits)
+    assert torch.equal(one, two)
+    assert not any(module._forward_hooks for module in [*snn.modules(), *network.modules()])
+
+
+def law_paths_agree(network, images, method):
+    """The step path and the fused path give the same mean logits."""
+    snn = conversion(network, images, method)
+    with torch.no_grad():
+        stepped = snn(images, num_steps=STEPS).double().cumsum(0) / torch.arange(1, STEPS + 1).reshape(-1, 1, 1)
+    np.testing.assert_allclose(simulate(snn, images, num_steps=STEPS).logits, stepped.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def law_declared_traits(network, images, method):
+    """8. Every neuron starts at the card's v(0), at thresholds that are positive; the parameters used are recorded."""
+    for fraction in (0.0, 0.25, 0.5):
+        snn = conversion(network, images, method, initial_fraction=fraction)
+        assert snn.parameters_used["initial_fraction"] == fraction
+        for neuron in snn.sites.values():
+            assert (neuron.threshold > 0).all()
+            torch.testing.assert_close(neuron.initial_membrane, fraction * neuron.threshold)
+            neuron.reset()
+            neuron(torch.zeros(1, *([4] * max(neuron.threshold.ndim, 1))))
+            assert torch.allclose(neuron.mem, (fraction * neuron.threshold).expand_as(neuron.mem))
+
+
+LAWS = [
+    law_input_survives,
+    law_charge_balance,
+    law_constant_input,
+    law_prefix,
+    law_batch_independence,
+    law_no_state_left,
+    law_paths_agree,
+    law_declared_traits,
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_law(law, method, network, grid_images):
+    law(network, grid_images, method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_accuracy_approaches_the_ann(method, network, grid_images):
+    """For T much larger than L the SNN's mean logits approach those of the clipped, unquantized network."""
+    snn = conversion(network, grid_images, method, initial_fraction=0.5)
+    short, long = (simulate(snn, grid_images, num_steps=steps).logits[-1] for steps in (4, 1024))
+    nearly = simulate(snn, grid_images, num_steps=2048).logits[-1]
+    assert np.abs(long - nearly).max() < 0.1 * max(np.abs(short - nearly).max(), 0.05)
+
+
+def test_every_method_is_documented_and_cited():
+    from snnlab.core.references import REFERENCES
+
+    for card in registry.cards():
+        cls = registry.method_class(card.name)
+        assert card.citation in REFERENCES
+        assert f"[{card.citation}]" in cls.__doc__
+        assert set(card.check({})) == set(cls.create().parameters)
+
+
+def test_methods_differ_where_their_formulas_do(network, grid_images):
+    """Two methods never give identical networks on one where their formulas differ."""
+    thresholds = {}
+    for method in METHODS:
+        parameters = {"percentile": 90.0} if method == "percentile_norm" else {}
+        snn = conversion(network, grid_images, method, **parameters)
+        thresholds[method] = tuple(
+            (neuron.threshold.flatten()[0].item(), neuron.initial_fraction.item()) for neuron in snn.sites.values()
+        )
+    assert len(set(thresholds.values())) == len(METHODS)
+
+
+# Broken on purpose: the laws above must catch each.
+
+
+def _card(name):
+    return MethodCard(
+        name=name, kind="converter", title=name, summary="Broken.", citation="Bu2022", year=2000,
+        evidence="interpretation", needs=(), parameters=(half_or_zero(0.5),), equation="",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ForgetsInitialMembrane(Converter):
+    card: ClassVar[MethodCard] = _card("broken_v0")
+    initial_fraction: float = 0.5
+
+    def neuron_for(self, site):
+        return NeuronSpec(threshold=site.threshold)
+
+
+class LateNeuron(IntegrateFire):
+    """Subtracts the threshold one step after the spike."""
+
+    def forward(self, current):
+        out = super().forward(current)
+        self.mem = self.mem + out
+        return out
+
+
+class LeakingNeuron(IntegrateFire):
+    """Keeps its potential over a reset."""
+
+    def reset(self):
+        pass
+
+
+class MutatingNeuron(IntegrateFire):
+    """Writes into its input."""
+
+    def forward(self, current):
+        return super().forward(current.mul_(0.5))
+
+
+@pytest.mark.parametrize(
+    ("neuron", "law"),
+    [
+        (LateNeuron, law_paths_agree),
+        (LeakingNeuron, law_no_state_left),
+        (MutatingNeuron, law_paths_agree),
+    ],
+    ids=["fires late", "leaks state", "writes into its input"],
+)
+def test_a_broken_neuron_is_caught(neuron, law, network, grid_images, monkeypatch):
+    monkeypatch.setattr(spiking_model, "IntegrateFire", neuron)
+    with pytest.raises(AssertionError):
+        law(network, grid_images, "qcfs")
+
+
+def test_a_forgotten_initial_membrane_is_caught(network, grid_images):
+    registry.register(ForgetsInitialMembrane)
+    try:
+        with pytest.raises(AssertionError):
+            law_declared_traits(network, grid_images, "broken_v0")
+    finally:
+        registry.unregister("broken_v0")
+
+
+def test_a_converter_that_changes_the_ann_is_caught(network, grid_images, monkeypatch):
+    from snnlab.converters import apply
+
+    genuine = apply.prepare
+
+    def careless(ann):
+        with torch.no_grad():
+            next(ann.parameters()).mul_(0.5)
+        return genuine(ann)
+
+    monkeypatch.setattr(apply, "prepare", careless)
+    with pytest.raises(AssertionError):
+        law_input_survives(network, grid_images, "qcfs")
