@@ -1,0 +1,116 @@
+"""Single neurons: drawn at random by class from a recording, or one named by the user."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from snnlab.analysis.reports import NeuronTraces
+from snnlab.core.errors import SimulationError
+from snnlab.core.histogram import CLASSES
+from snnlab.neurons.kernels import class_of, ideal_count
+from snnlab.simulation.engine import simulate, site_shapes
+from snnlab.simulation.images import ImageSource, as_images
+from snnlab.simulation.recording import Candidates, Recording
+from snnlab.simulation.spiking_model import SpikingModel
+
+
+def traces(recording: Recording, *, per_class: int = 3) -> NeuronTraces:
+    """Up to ``per_class`` random neurons for every site, snapshot and class that has any among the candidates.
+
+    Args:
+        recording: Made with ``candidates="random"`` and snapshots.
+        per_class: Neurons per site, snapshot and class.
+
+    Raises:
+        SimulationError: The recording kept no candidates.
+    """
+    parts: list[tuple[int, Candidates, np.ndarray]] = []  # site index, candidates, chosen rows
+    members: list[tuple[int, int, int, int]] = []
+    offset = 0
+    for index, site in enumerate(recording.sites.values()):
+        if site.candidates is None:
+            raise SimulationError("This recording kept no single neurons; simulate with candidates='random'.")
+        kinds = _classes(site.candidates, recording.snapshots)  # (snapshots, candidates)
+        chosen: dict[int, int] = {}  # candidate -> row of this site's part
+        for s in range(len(recording.snapshots)):
+            for kind in range(len(CLASSES)):
+                # Candidates are random in position but sorted by image: spread the choice over the images.
+                found = np.flatnonzero(kinds[s] == kind)
+                for candidate in found[np.linspace(0, len(found) - 1, min(per_class, len(found))).astype(int)]:
+                    row = chosen.setdefault(int(candidate), len(chosen))
+                    members.append((index, s, kind, offset + row))
+        parts.append((index, site.candidates, np.array(list(chosen), dtype=int)))
+        offset += len(chosen)
+    return NeuronTraces(
+        currents=np.concatenate([kept.currents[rows] for _, kept, rows in parts]),
+        site=np.concatenate([np.full(len(rows), index) for index, _, rows in parts]),
+        image=np.concatenate([kept.image[rows] for _, kept, rows in parts]),
+        position=np.concatenate([kept.position[rows] for _, kept, rows in parts]),
+        initial=np.concatenate([kept.initial[rows] for _, kept, rows in parts]).astype(np.float32),
+        members=np.array(members, dtype=np.int32).reshape(-1, 4),
+    )
+
+
+def trace_neuron(
+    snn: SpikingModel,
+    data: "ImageSource | Tensor | Sequence[Tensor]",
+    *,
+    site: str,
+    image: int,
+    position: int,
+    num_steps: int,
+) -> NeuronTraces:
+    """The input of one neuron at every step, for one image.
+
+    Args:
+        snn: The converted network.
+        data: Images, normalised.
+        site: Site name.
+        image: Index of the image.
+        position: Flat index of the neuron within the site's shape.
+        num_steps: T.
+
+    Raises:
+        SimulationError: No such site, image or neuron; says what there is.
+    """
+    images = as_images(data)
+    names = [facts.name for facts in snn.site_facts]
+    if site not in names:
+        raise SimulationError(f"There is no site {site!r}; sites are: {', '.join(names)}.")
+    if not 0 <= image < len(images):
+        raise SimulationError(f"There is no image {image}; images go from 0 to {len(images) - 1}.")
+    x = images.batch(image, image + 1)
+    shape = site_shapes(snn, x)[site]
+    neurons = math.prod(shape)
+    if not 0 <= position < neurons:
+        raise SimulationError(f"{site} has no neuron {position}; neurons go from 0 to {neurons - 1}.")
+    recording = simulate(snn, x, num_steps=num_steps, candidates={site: (np.zeros(1, int), np.array([position]))})
+    kept = recording.sites[site].candidates
+    assert kept is not None, "asked for above"
+    return NeuronTraces(
+        currents=kept.currents,
+        site=np.array([names.index(site)]),
+        image=np.array([image]),
+        position=kept.position,
+        initial=kept.initial.astype(np.float32),
+        members=np.zeros((0, 4), np.int32),
+    )
+
+
+def _classes(kept: Candidates, snapshots: Sequence[int]) -> np.ndarray:
+    """Class of each candidate at each snapshot, (snapshots, candidates); potentials in thresholds, float32."""
+    potential = kept.initial.astype(np.float32)
+    count = np.zeros(len(potential), np.int64)
+    kinds = np.empty((len(snapshots), len(potential)), np.int8)
+    for t in range(kept.currents.shape[1]):
+        potential = potential + kept.currents[:, t]
+        fires = potential >= 1
+        potential = np.where(fires, potential - 1, potential)
+        count += fires
+        if t + 1 in snapshots:
+            kinds[snapshots.index(t + 1)] = [
+                class_of(n, ideal_count(n, v, t + 1), t + 1) for n, v in zip(count, potential, strict=True)
+            ]
+    return kinds
