@@ -1,0 +1,212 @@
+"""How many time-steps does the SNN need? Accuracy of the ANN and of its conversions against t."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from snnlab.analysis.reports import AccuracyCurve
+from snnlab.core.errors import SnnlabError
+from snnlab.figures.figure import Figure
+from snnlab.figures.scene import Axis, Band, Layout, Line, Mark, Note, Panel, Points, Segments, nice_ticks
+from snnlab.figures.style import SERIES, shorten
+from snnlab.figures.tables import percent, percent_interval, points
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_MARKERS = ("circle", "square", "triangle-up", "diamond")
+_MARKED_STEPS = 32  # more markers than this touch each other
+
+
+def accuracy_vs_steps(
+    curves: AccuracyCurve | Sequence[AccuracyCurve], *, log_steps: bool = False, within: float = 1.0
+) -> Figure:
+    """Accuracy after t = 1..T, one curve a conversion with its 95 % band, the ANN as a horizontal line.
+
+    Args:
+        curves: The conversion, then those it is compared with; the second is drawn green.
+        log_steps: Logarithmic steps, base 2.
+        within: A diamond marks the step from which on the SNN stays within so many points of its ANN.
+
+    Raises:
+        SnnlabError: No curve, or more than there are colours.
+    """
+    curves = [curves] if isinstance(curves, AccuracyCurve) else list(curves)
+    if not 1 <= len(curves) <= 8:
+        raise SnnlabError(f"Accuracy curves can be drawn for 1 to 8 conversions, not for {len(curves)}; choose fewer.")
+    names = _distinct([curve.name for curve in curves])
+    num_steps = max(curve.num_steps for curve in curves)
+    left, right = (0.9, num_steps * 1.12) if log_steps else _padded(num_steps)
+    bottom, top = _percent_range(curves)
+    x = Axis(left, right, "time-steps t", _step_ticks(num_steps, log_steps), log=log_steps)
+    percents = tuple((value, f"{value:g}") for value in nice_ticks(bottom, min(top, 100)))
+    y = Axis(bottom, top, "accuracy (%)", percents, grid=True)
+
+    marks: list[Mark] = []
+    ends = np.array([left, right])
+    for curve, label in _anns(curves, names):
+        low, high = (np.full(2, 100 * bound) for bound in curve.ann_interval)
+        marks.append(Band(ends, low, high, "ann", 0.10))
+        value = percent_interval(curve.ann_accuracy, *curve.ann_interval)
+        text = f"{label}, {percent(curve.ann_accuracy)}"
+        level = np.full(2, 100 * curve.ann_accuracy)
+        marks.append(Line(ends, level, "ann", dash="dash", width=0.9, label=text, hover=(f"{label}\n{value}",) * 2))
+    reached: list[Mark] = []
+    firsts = [curve.first_step_within(within) for curve in curves]
+    labels, meaning = _StepLabels(curves, x, y), f"from here on within {_points(within)} of the ANN"
+    for i, (curve, name, first) in enumerate(zip(curves, names, firsts, strict=True)):
+        role, step = SERIES[i % len(SERIES)], np.arange(1, curve.num_steps + 1)
+        marks.append(_uncertainty(step, curve, role))
+        marker = _MARKERS[i % len(_MARKERS)] if curve.num_steps <= _MARKED_STEPS else ""
+        dash, hover = _DASHES[i % len(_DASHES)], _hover(curve, name)
+        marks.append(Line(step, 100 * curve.snn_accuracy, role, 1.3, dash, marker, label=name, hover=hover))
+        if first is not None:
+            at, height = np.array([float(first)]), 100 * curve.snn_accuracy[[first - 1]]
+            reached.append(Segments(at, np.array([bottom]), at, height, role, width=0.5))
+            reached.append(Points(at, height, role, "diamond", 1.25, outlined=True, label=meaning))
+            reached.append(labels.place(first, role))
+    missed = [name for name, first in zip(names, firsts, strict=True) if first is None]
+    never = f" Not within {_points(within)} up to T: {', '.join(missed)}." if missed else ""
+    return Figure(
+        name="accuracy",
+        title="How many time-steps does the SNN need?"
+        if len(curves) == 1
+        else "Which conversion needs fewer time-steps?",
+        subtitle=_subtitle(curves),
+        alt=_alt(curves, names, firsts, within),
+        panels=(Panel(x, y, (*marks, *reached)),),
+        layout=Layout(aspect=0.66, pixels=360),
+        data=_frame(curves, names),
+        foot=f"Shaded: 95 % Wilson intervals over images.{never}",
+    )
+
+
+def _distinct(names: list[str]) -> list[str]:
+    taken: dict[str, int] = {}
+    for name in names:
+        taken[name] = taken.get(name, 0) + 1
+    count: dict[str, int] = {}
+    result = []
+    for name in names:
+        count[name] = count.get(name, 0) + 1
+        short = shorten(name, 48)
+        result.append(f"{short} ({count[name]})" if taken[name] > 1 else short)
+    return result
+
+
+def _padded(num_steps: int) -> tuple[float, float]:
+    pad = max(0.04 * (num_steps - 1), 0.12)
+    return 1 - pad, num_steps + pad
+
+
+def _percent_range(curves: list[AccuracyCurve]) -> tuple[float, float]:
+    lowest = min(min(float(curve.snn_interval[0].min()), curve.ann_interval[0]) for curve in curves)
+    highest = max(max(float(curve.snn_interval[1].max()), curve.ann_interval[1]) for curve in curves)
+    low = max(0.0, np.floor((100 * lowest - 1) / 10) * 10)
+    high = min(100.0, np.ceil((100 * highest + 1) / 5) * 5)
+    if high - low < 10.0:
+        low = max(0.0, high - 10)
+    margin = 0.03 * (high - low)  # markers at 0 and 100 % are drawn whole
+    return float(low - margin * (low == 0)), float(high + margin)
+
+
+def _step_ticks(num_steps: int, log_steps: bool) -> tuple[tuple[float, str], ...]:
+    if log_steps:
+        powers = [2**i for i in range(num_steps.bit_length()) if 2**i <= num_steps]
+        powers = powers[:: 2 if len(powers) > 10 else 1]
+        return tuple((float(step), str(step)) for step in powers)
+    if num_steps <= 10:
+        return tuple((float(step), str(step)) for step in range(1, num_steps + 1))
+    every = next(size for size in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if num_steps / size <= 9)
+    return ((1.0, "1"), *((float(step), str(step)) for step in range(every, num_steps + 1, every)))
+
+
+def _anns(curves: list[AccuracyCurve], names: list[str]) -> list[tuple[AccuracyCurve, str]]:
+    """One curve for every different ANN result, and how that ANN is called."""
+    owners: dict[tuple[float, int, str], int] = {}
+    for i, curve in enumerate(curves):
+        owners.setdefault((curve.ann_accuracy, curve.images, curve.split), i)
+    return [(curves[i], f"ANN of {names[i]}" if len(owners) > 1 else "ANN") for i in owners.values()]
+
+
+def _points(within: float) -> str:
+    return f"{within:g} point{'s' * (within != 1)}"
+
+
+def _uncertainty(step: np.ndarray, curve: AccuracyCurve, role: str) -> Mark:
+    low, high = (100 * bound for bound in curve.snn_interval)
+    if len(step) > 1:
+        return Band(step, low, high, role)
+    return Segments(step, low, step, high, role, width=1.2, opacity=0.6)
+
+
+def _hover(curve: AccuracyCurve, name: str) -> tuple[str, ...]:
+    low, high = curve.snn_interval
+    return tuple(
+        f"{name}\nt = {t + 1}\n{percent_interval(accuracy, low[t], high[t])}\n"
+        f"{points(accuracy - curve.ann_accuracy)} points to the ANN"
+        for t, accuracy in enumerate(curve.snn_accuracy)
+    )
+
+
+class _StepLabels:
+    """Places ``T = step`` beside its drop line, on the lowest row where neither a curve nor another label lies."""
+
+    _WIDTH, _HEIGHT = 0.14, 0.09  # of the panel, at 85 mm
+
+    def __init__(self, curves: list[AccuracyCurve], x: Axis, y: Axis) -> None:
+        self.x, self.y = x, y
+        self.taken: list[tuple[float, float]] = []
+        samples = [np.linspace(1, curve.num_steps, 400) for curve in curves]
+        bounds = [
+            [100 * np.interp(at, np.arange(1, curve.num_steps + 1), bound) for bound in curve.snn_interval]
+            for at, curve in zip(samples, curves, strict=True)
+        ]
+        self.across = self._share(np.concatenate(samples))
+        self.low, self.high = ((np.concatenate(part) - y.low) / (y.high - y.low) for part in zip(*bounds, strict=True))
+
+    def _share(self, step: np.ndarray) -> np.ndarray:
+        scale = np.log if self.x.log else np.asarray
+        return np.asarray((scale(step) - scale(self.x.low)) / (scale(self.x.high) - scale(self.x.low)))
+
+    def _free(self, start: float, row: float) -> bool:
+        beside = (self.across >= start) & (self.across <= start + self._WIDTH)
+        crossed = beside & (self.low < row + self._HEIGHT) & (self.high > row)
+        touching = [abs(x - start) < self._WIDTH and abs(y - row) < 0.9 * self._HEIGHT for x, y in self.taken]
+        return not crossed.any() and not any(touching)
+
+    def place(self, step: int, role: str) -> Note:
+        """The label of one step."""
+        at = float(self._share(np.array(float(step))))
+        sides = [("left", at), ("right", at - self._WIDTH)]
+        sides = [(side, start) for side, start in sides if start >= 0 and start + self._WIDTH <= 1.02] or sides[:1]
+        choices = [(side, start, row) for row in np.arange(0.02, 0.7, self._HEIGHT) for side, start in sides]
+        side, start, row = next((c for c in choices if self._free(c[1], c[2])), choices[0])
+        self.taken.append((start, row))
+        y = float(self.y.low + row * (self.y.high - self.y.low))
+        gap = (4.0 if side == "left" else -4.0, 0.0)
+        return Note(float(step), y, f"T = {step}", role, side, "bottom", bold=True, gap=gap)
+
+
+def _subtitle(curves: list[AccuracyCurve]) -> str:
+    data = dict.fromkeys(f"{curve.split}, {curve.images:,} image{'s' * (curve.images != 1)}" for curve in curves)
+    longest = max(curve.num_steps for curve in curves)
+    steps = "T = 1" if longest == 1 else f"T = 1 to {longest}"
+    return f"{steps} · {'; '.join(data)}"
+
+
+def _alt(curves: list[AccuracyCurve], names: list[str], firsts: list[int | None], within: float) -> str:
+    parts = []
+    for curve, name, first in zip(curves, names, firsts, strict=True):
+        last = percent(curve.snn_accuracy[-1])
+        when = f"stays within {_points(within)} from t = {first}" if first else f"never stays within {_points(within)}"
+        parts.append(f"{name}: ANN {percent(curve.ann_accuracy)}, SNN {last} at t = {curve.num_steps}, {when}.")
+    return "Line chart of accuracy against time-steps. " + " ".join(parts)
+
+
+def _frame(curves: list[AccuracyCurve], names: list[str]) -> pd.DataFrame:
+    frames = []
+    for curve, name in zip(curves, names, strict=True):
+        frame = curve.to_frame()
+        snn = frame["role"] == "snn"
+        frames.append(frame.assign(conversion=curve.name, name=np.where(snn, name, f"ANN of {name}")))
+    return pd.concat(frames, ignore_index=True)

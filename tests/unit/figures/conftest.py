@@ -1,0 +1,43 @@
+import pytest
+
+from snnlab import figures
+from tests.unit.figures.synthetic import conversion, curve, residuals, traces
+
+HOSTILE = "<b>x</b> $\\alpha_{1}$ & %{y} =cmd|' /C calc'!A0 \x00\u202e\n~^#_{} 日本"
+
+
+def every_figure() -> dict[str, figures.Figure]:
+    """One figure of each kind and shape, by name."""
+    few, many = residuals(3), residuals(110, steps=(4,), images=4, neurons=16)
+    other = residuals(3, seed=1)
+    run = traces()
+    hostile = residuals(2, names=(HOSTILE, "b" * 200))
+    return {
+        "accuracy": figures.accuracy_vs_steps(curve(num_steps=32, half=1)),
+        "accuracies_log": figures.accuracy_vs_steps([curve("a", 16, half=h) for h in (1, 2, 3)], log_steps=True),
+        "accuracy_T1": figures.accuracy_vs_steps(curve(num_steps=1, images=1)),
+        "accuracy_hostile": figures.accuracy_vs_steps([curve(HOSTILE), curve("_under $score$" * 9)]),
+        "overview": figures.residual_overview(few, 4, other),
+        "overview_1": figures.residual_overview(residuals(1), 8, base="all"),
+        "overview_110": figures.residual_overview(many, 4, many),
+        "overview_stages": figures.residual_overview(many, 4, stages=True),
+        "overview_hostile": figures.residual_overview(hostile, 4, hostile, compare_name=HOSTILE),
+        "site": figures.residual_site(few, 1, 8, other),
+        "site_hostile": figures.residual_site(hostile, 0, 1, hostile, base="all", compare_name=HOSTILE),
+        "spike_errors": figures.spike_errors(few, 1, 8, other),
+        "profile": figures.site_profile(conversion(19), conversion(19, seed=1)),
+        "profile_110": figures.site_profile(conversion(110)),
+        "trace": figures.neuron_trace(run, 2, step=8, report=few),
+        "trace_T1": figures.neuron_trace(traces(1), 0),
+        "trace_hostile": figures.neuron_trace(run, 3, step=5, report=hostile),
+    }
+
+
+@pytest.fixture(scope="session")
+def all_figures() -> dict[str, figures.Figure]:
+    return every_figure()
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    return HOSTILE
