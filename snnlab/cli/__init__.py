@@ -1,0 +1,1 @@
+"""The ``snnlab`` command: verbs, app launcher, doctor."""

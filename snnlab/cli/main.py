@@ -1,0 +1,381 @@
+"""The verbs of the ``snnlab`` command."""
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from snnlab import __version__
+from snnlab.cli import options as opt
+from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
+from snnlab.cli.launcher import DEFAULT_PORT, start_app
+from snnlab.core.errors import RecipeError, StoreError
+
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Convert ANNs to spiking networks and see where the error comes from.",
+)  # fmt: skip
+data_app = typer.Typer(no_args_is_help=True, help="Datasets.")
+app.add_typer(data_app, name="data")
+
+_state = {"debug": False}
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    _state["debug"] = debug
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _verb(function: Callable[..., None]) -> Callable[..., None]:
+    """Errors of a verb become one line."""
+
+    @functools.wraps(function)
+    def wrapped(**values: Any) -> None:
+        with one_line_errors(_state["debug"]):
+            function(**values)
+
+    return wrapped
+
+
+@app.command("app")
+@_verb
+def run_app(port: Annotated[int, typer.Option(help="TCP port.")] = DEFAULT_PORT) -> None:
+    """Open the workbench in the browser."""
+    start_app(port)
+
+
+@app.command()
+@_verb
+def info(
+    checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="Checkpoint file or bundled name.")],
+    architecture: opt.Architecture = None,
+    levels: opt.Levels = None,
+    json: opt.Json = False,
+) -> None:
+    """Say what a checkpoint is: architecture, sites, learned thresholds, and what its file cannot tell."""
+    from snnlab.io import load_checkpoint
+
+    card = load_checkpoint(checkpoint, architecture=architecture, levels=levels).card
+    if json:
+        print_json(
+            {
+                "architecture": card.architecture_name,
+                "classes": card.num_classes,
+                "sites": card.to_dict()["sites"],
+                "activation": card.activation,
+                "levels": card.levels,
+                "source": card.source,
+                "sha256": card.sha256,
+                "parameters": card.parameters,
+                "input_shape": list(card.input_shape),
+                "normalization": card.normalization,
+                "dataset": card.dataset,
+                "unknown": list(card.unknown),
+                "notes": list(card.notes),
+            }
+        )
+        return
+    levels_text = f", L = {card.levels}" if card.levels else ""
+    typer.echo(f"{card.name}: {card.architecture_name}, {card.activation}{levels_text}, {card.num_classes} classes")
+    typer.echo(f"{card.parameters:,} parameters, {len(card.sites)} sites, recognised as {card.source}")
+    typer.echo(f"SHA-256 {card.sha256}")
+    for site in card.sites:
+        threshold = "" if site["threshold"] is None else f"  threshold {site['threshold']:.4f}"
+        typer.echo(f"  {site['name']}{threshold}")
+    if card.unknown:
+        typer.echo(f"The file does not tell: {', '.join(card.unknown)}.")
+    for note in card.notes:
+        warn(note)
+
+
+@app.command()
+@_verb
+def inspect(
+    checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="Checkpoint file or bundled name.")],
+    architecture: opt.Architecture = None,
+    levels: opt.Levels = None,
+    json: opt.Json = False,
+) -> None:
+    """List every operation of a network and the rule that conversion applies to it."""
+    from snnlab.graph import inspect as inspect_network
+    from snnlab.io import load_checkpoint
+
+    coverage = inspect_network(load_checkpoint(checkpoint, architecture=architecture, levels=levels).build())
+    if json:
+        print_json({"operations": list(coverage.to_rows()), "sites": list(coverage.sites)})
+    else:
+        typer.echo(coverage.to_frame().to_string(index=False))
+    coverage.require_convertible()
+
+
+@app.command()
+@_verb
+def evaluate(
+    checkpoint: opt.CheckpointArgument = None,
+    dataset: opt.DatasetOption = None,
+    data_dir: opt.DataDir = None,
+    split: opt.Split = None,
+    limit: opt.Limit = None,
+    normalize: opt.Normalize = None,
+    architecture: opt.Architecture = None,
+    levels: opt.Levels = None,
+    method: opt.Method = None,
+    set_: opt.Set = None,
+    site: opt.SiteEdit = None,
+    num_steps: opt.NumSteps = None,
+    seed: opt.Seed = None,
+    recipe: opt.RecipeFile = None,
+    json: opt.Json = False,
+) -> None:
+    """Accuracy of the ANN and of its SNN at t = 1..T."""
+    flags = opt.Flags(
+        checkpoint, architecture, levels, dataset, data_dir, split, limit, normalize, method, set_, site, num_steps,
+        seed, recipe,
+    )  # fmt: skip
+    run, looks = _execute(opt.make_recipe(flags, snapshots=()))
+    curve = run.accuracy
+    if json:
+        print_json(
+            {
+                "ann_accuracy": curve.ann_accuracy,
+                "steps": list(range(1, curve.num_steps + 1)),
+                "snn_accuracy": curve.snn_accuracy.tolist(),
+                "images": curve.images,
+                "split": curve.split,
+                "test_looks": looks,
+                "sites": len(run.card["sites"]),
+                "recipe": run.recipe.to_dict(),
+                "recipe_sha": run.recipe_sha,
+                "seconds": run.environment["seconds"],
+                "ann_interval": list(curve.ann_interval),
+                "snn_interval": [side.tolist() for side in curve.snn_interval],
+                "notes": list(run.notes),
+            }
+        )
+        return
+    low, high = curve.snn_interval
+    ann_low, ann_high = curve.ann_interval
+    typer.echo(f"{run.title}, {curve.split}, {curve.images} images, 95 % intervals")
+    typer.echo(f"  ANN      {curve.ann_accuracy:8.2%}  {ann_low:.2%} to {ann_high:.2%}")
+    for t, accuracy in enumerate(curve.snn_accuracy):
+        typer.echo(f"  T = {t + 1:<4} {accuracy:8.2%}  {low[t]:.2%} to {high[t]:.2%}")
+
+
+@app.command()
+@_verb
+def residuals(
+    checkpoint: opt.CheckpointArgument = None,
+    snapshots: Annotated[
+        str | None, typer.Option(help="Time-steps, 1,2,4; default: every t up to 8, then powers of two.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the figure: FILE.pdf, .svg or .png.")] = None,
+    dataset: opt.DatasetOption = None,
+    data_dir: opt.DataDir = None,
+    split: opt.Split = None,
+    limit: opt.Limit = None,
+    normalize: opt.Normalize = None,
+    architecture: opt.Architecture = None,
+    levels: opt.Levels = None,
+    method: opt.Method = None,
+    set_: opt.Set = None,
+    site: opt.SiteEdit = None,
+    num_steps: opt.NumSteps = None,
+    seed: opt.Seed = None,
+    recipe: opt.RecipeFile = None,
+    json: opt.Json = False,
+) -> None:
+    """How the residual membrane potential v(t) is distributed at every site, by class of spike-count error."""
+    from snnlab.runs.defaults import default_snapshots
+
+    flags = opt.Flags(
+        checkpoint, architecture, levels, dataset, data_dir, split, limit, normalize, method, set_, site, num_steps,
+        seed, recipe,
+    )  # fmt: skip
+    made = opt.make_recipe(flags, snapshots=None if snapshots is None else _steps(snapshots))
+    if not made.snapshots:
+        made = made.changed(snapshots=default_snapshots(made.num_steps))
+    if out is not None:
+        _check_figure_path(out)
+    run, _ = _execute(made.changed(traces=0))
+    report = run.residuals
+    assert report is not None, "the recipe has snapshots"
+    if json:
+        print_json(residuals_as_json(report))
+    elif out is None:
+        columns = ["site", "step", "mean", "std", "silent", "exact", "excess", "missing", "saturated", "right"]
+        typer.echo(report.to_frame()[columns].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    if out is not None:
+        from snnlab import figures
+
+        figures.residual_overview(report, report.steps[-1]).save(out, preset="double")
+        warn(f"wrote {out}, residuals at t = {report.steps[-1]}")
+
+
+def residuals_as_json(report: Any) -> dict[str, Any]:
+    """The residual report as the command line prints it: potentials in thresholds, shares of all neurons x images."""
+    from snnlab.core.histogram import EDGES
+
+    columns = (
+        "mean", "std", "min", "max", "below_zero", "at_or_above_threshold", "silent", "exact", "excess", "missing",
+        "saturated", "right",
+    )  # fmt: skip
+    frame = report.to_frame()
+    edges = EDGES.tolist()
+    sites = []
+    for i, name in enumerate(report.names):
+        rows = frame[frame["site"] == name].to_dict("records")
+        counts = report.histogram[i].sum(axis=1)
+        sites.append(
+            {
+                "name": name,
+                "threshold": float(report.thresholds[i]),
+                "snapshots": [
+                    {"step": row["step"]}
+                    | {column: row[column] for column in columns}
+                    | {"histogram": {"edges": edges, "counts": counts[j].tolist()}}
+                    for j, row in enumerate(rows)
+                ],
+            }
+        )
+    return {"sites": sites, "largest_identity_error": float(report.identity_error.max())}
+
+
+@app.command()
+@_verb
+def convert(
+    checkpoint: opt.CheckpointArgument = None,
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("snn.safetensors"),
+    dataset: opt.DatasetOption = None,
+    data_dir: opt.DataDir = None,
+    normalize: opt.Normalize = None,
+    architecture: opt.Architecture = None,
+    levels: opt.Levels = None,
+    method: opt.Method = None,
+    set_: opt.Set = None,
+    site: opt.SiteEdit = None,
+    recipe: opt.RecipeFile = None,
+    json: opt.Json = False,
+) -> None:
+    """Write the converted network as one file, for ``snnlab.load_snn``."""
+    from snnlab.runs.execute import convert_prepared, resolve
+    from snnlab.simulation import save_snn
+
+    flags = opt.Flags(
+        checkpoint, architecture, levels, dataset, data_dir, None, None, normalize, method, set_, site, 1, None, recipe
+    )
+    with progress_bar() as progress:
+        prepared = resolve(opt.make_recipe(flags, snapshots=()), progress=progress)
+        snn = convert_prepared(prepared, progress=progress)
+    save_snn(snn, out, checkpoint=prepared.checkpoint)
+    for note in prepared.notes:
+        warn(note)
+    rows = [
+        {"name": name, "threshold": float(neuron.threshold.mean()), "v0": float(neuron.initial_fraction.mean())}
+        for name, neuron in snn.sites.items()
+    ]
+    if json:
+        print_json({"file": str(out), "method": snn.method, "sites": rows})
+    else:
+        typer.echo(f"{out}: {len(rows)} sites, {snn.method}")
+
+
+@app.command()
+@_verb
+def methods(json: opt.Json = False) -> None:
+    """List the conversion methods."""
+    from dataclasses import asdict
+
+    from snnlab.core.registry import cards
+
+    if json:
+        print_json([asdict(card) for card in cards()])
+        return
+    for card in cards():
+        parameters = ", ".join(f"{parameter.name}={parameter.default}" for parameter in card.parameters)
+        typer.echo(f"{card.name:18} {card.year}  {card.evidence:15} {parameters}\n{'':19}{card.summary}")
+
+
+@app.command()
+@_verb
+def doctor(json: opt.Json = False) -> None:
+    """Versions, threads, fonts, browser, and a self-test of the identities."""
+    from snnlab.cli.doctor import examine
+
+    findings = examine()
+    if json:
+        print_json({finding.name: {"value": finding.value, "ok": finding.ok} for finding in findings})
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.value}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@data_app.command("fetch")
+@_verb
+def fetch(
+    name: Annotated[str, typer.Argument(help="cifar10, cifar100 or mnist.")],
+    data_dir: opt.DataDir = None,
+) -> None:
+    """Download a dataset with its checksum (needs the internet)."""
+    from snnlab.data import fetch as fetch_dataset
+
+    with progress_bar() as progress:
+        folder = fetch_dataset(name, data_dir, progress=progress)
+    typer.echo(f"{name} is in {folder}")
+
+
+def _execute(recipe: Any) -> tuple[Any, int]:
+    """Run a recipe, store it, count the look at a test set; (run, looks)."""
+    from snnlab.runs.execute import analyse_prepared, resolve
+    from snnlab.runs.store import Store
+
+    started = time.perf_counter()
+    with progress_bar() as progress:
+        prepared = resolve(recipe, progress=progress)
+        run = analyse_prepared(prepared, started=started, progress=progress)
+    for note in run.notes:
+        warn(note)
+    looks = 0
+    try:
+        store = Store()
+        if recipe.data.split == "test":
+            looks = store.look(
+                dataset=recipe.data.dataset, lineage=run.recipe.checkpoint.sha256 or "", recipe_sha=run.recipe_sha
+            )
+            warn(f"look {looks} at the test images of {recipe.data.dataset} with this checkpoint")
+        store.save(run)
+    except StoreError as error:
+        # The numbers are there; a full or read-only disk must not take them away.
+        warn(f"the run was not stored: {error}")
+    return run, looks
+
+
+def _steps(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise RecipeError(f"--snapshots {text!r} is not a list of whole numbers such as 1,2,4.") from None
+
+
+def _check_figure_path(path: Path) -> None:
+    if path.suffix.lower() not in (".pdf", ".svg", ".png"):
+        raise RecipeError(f"--out {str(path)!r} must end in .pdf, .svg or .png.")
+    if not path.parent.exists():
+        raise RecipeError(f"--out {str(path)!r}: the folder {str(path.parent)!r} does not exist.")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,141 @@
+"""Options that several verbs share, and the recipe they make."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from snnlab.core.errors import RecipeError
+from snnlab.core.recipe import Recipe
+from snnlab.core.registry import card
+from snnlab.data.names import DATASETS
+from snnlab.runs.defaults import default_method
+
+CheckpointArgument = Annotated[
+    str | None, typer.Argument(metavar="CKPT", help="Checkpoint file, or the name of a bundled one.")
+]
+Architecture = Annotated[
+    str | None, typer.Option(help="What the file cannot tell: an architecture's name, or a YAML list of layers.")
+]
+Levels = Annotated[int | None, typer.Option(help="Quantization levels L of a QCFS network whose file does not tell.")]
+DatasetOption = Annotated[str | None, typer.Option(help=f"One of {', '.join(DATASETS)}; default: the checkpoint's.")]
+DataDir = Annotated[str | None, typer.Option(help="Folder that holds the dataset's folder (or the .npz file).")]
+Split = Annotated[str | None, typer.Option(help="train, calibration, validation, dev (default) or test.")]
+Limit = Annotated[int | None, typer.Option(help="First images of the split; default: all.")]
+Normalize = Annotated[
+    str | None, typer.Option(help='Preset (cifar10, imagenet, half, unit, ...) or "m1,m2,m3/s1,s2,s3".')
+]
+Method = Annotated[str | None, typer.Option(help="Conversion method; default: the one that fits the checkpoint.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the method, key=value; repeatable.")]
+SiteEdit = Annotated[
+    list[str] | None, typer.Option("--site", help="Edit a site: NAME.threshold=V or NAME.v0=V; repeatable.")
+]
+NumSteps = Annotated[int | None, typer.Option(help="T, simulated time-steps; every smaller t is in the result.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random choice.")]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe file (YAML); flags override its values.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What was typed; None where nothing was."""
+
+    checkpoint: str | None = None
+    architecture: str | None = None
+    levels: int | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+    split: str | None = None
+    limit: int | None = None
+    normalize: str | None = None
+    method: str | None = None
+    set: list[str] | None = None
+    site: list[str] | None = None
+    num_steps: int | None = None
+    seed: int | None = None
+    recipe: Path | None = None
+
+
+def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Recipe:
+    """The recipe that flags and recipe file describe; flags win.
+
+    Args:
+        flags: What was typed.
+        snapshots: Steps with residuals; None keeps the recipe file's within T.
+
+    Raises:
+        RecipeError: Something is missing or not valid.
+    """
+    values = Recipe.from_file(flags.recipe).to_dict() if flags.recipe else _from_checkpoint(flags)
+    _put(values, "checkpoint", source=flags.checkpoint, architecture=flags.architecture, levels=flags.levels)
+    if flags.recipe and flags.checkpoint:
+        values["checkpoint"].pop("sha256", None)  # another file than the recipe's
+    _put(values, "data", dataset=flags.dataset, folder=flags.data_dir, split=flags.split, limit=flags.limit)
+    _put(values, "data", normalize=flags.normalize)
+    if flags.method and flags.method != values["converter"]["method"]:
+        values["converter"] = {"method": flags.method}  # parameters belong to a method
+    if flags.set:
+        parameters = values["converter"].setdefault("parameters", {})
+        parameters.update(_parameters(values["converter"]["method"], flags.set))
+    for edit in flags.site or ():
+        name, field, value = _site_edit(edit)
+        values["converter"].setdefault("sites", {}).setdefault(name, {})[field] = value
+    if flags.num_steps is not None:
+        values["num_steps"] = flags.num_steps
+    if flags.seed is not None:
+        values["seed"] = flags.seed
+    if snapshots is not None:
+        values["snapshots"], values["traces"] = snapshots, 0
+    elif "snapshots" in values:
+        values["snapshots"] = [t for t in values["snapshots"] if t <= values["num_steps"]]
+    return Recipe.parse(values)
+
+
+def _from_checkpoint(flags: Flags) -> dict[str, Any]:
+    """Defaults that depend on the checkpoint: its dataset and the method that fits it."""
+    if not flags.checkpoint:
+        raise RecipeError("Name a checkpoint (a file or a bundled name), or give --recipe FILE.yaml.")
+    from snnlab.io import load_checkpoint  # torch: only when there is something to open
+
+    known = load_checkpoint(flags.checkpoint, architecture=flags.architecture, levels=flags.levels).card
+    if flags.dataset is None and known.dataset is None:
+        raise RecipeError(f"{known.name} does not tell its dataset; give --dataset, one of {', '.join(DATASETS)}.")
+    if flags.num_steps is None:
+        raise RecipeError("Give the number of time-steps, --num-steps T.")
+    return {
+        "checkpoint": {"source": flags.checkpoint},
+        "data": {"dataset": flags.dataset or known.dataset},
+        "converter": {"method": flags.method or default_method(known.activation)},
+        "num_steps": flags.num_steps,
+    }
+
+
+def _put(values: dict[str, Any], part: str, **fields: Any) -> None:
+    values.setdefault(part, {}).update({name: value for name, value in fields.items() if value is not None})
+
+
+def _parameters(method: str, pairs: list[str]) -> dict[str, Any]:
+    known = {parameter.name: parameter for parameter in card(method).parameters}
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {pair!r} is not of the form key=value.")
+        value: Any = text
+        if name in known and known[name].choices:
+            # A choice is typed as text: take the choice that is written so.
+            value = next((choice for choice in known[name].choices if str(choice).lower() == text.lower()), text)
+        parameters[name] = value
+    return parameters
+
+
+def _site_edit(text: str) -> tuple[str, str, float]:
+    target, equals, number = text.partition("=")
+    name, dot, field = target.rpartition(".")
+    if not (equals and dot) or field not in ("threshold", "v0"):
+        raise RecipeError(f"--site {text!r} is not of the form NAME.threshold=V or NAME.v0=V.")
+    try:
+        return name, field, float(number)
+    except ValueError:
+        raise RecipeError(f"--site {text!r}: {number!r} is not a number.") from None

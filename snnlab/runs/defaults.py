@@ -1,0 +1,55 @@
+"""What is run when nobody says otherwise."""
+
+from snnlab.core.recipe import Recipe
+
+DEFAULT_MAX_STEPS = 32
+DEFAULT_IMAGES = 1000
+DEFAULT_TRACES = 3
+
+
+def default_snapshots(num_steps: int) -> tuple[int, ...]:
+    """Every t up to 8, then powers of two, and T itself."""
+    powers = {2**k for k in range(3, num_steps.bit_length())}
+    return tuple(sorted({*range(1, min(num_steps, 8) + 1), *powers, num_steps}))
+
+
+def default_target(activation: str) -> int:
+    """Time-steps that views start at: 2 for quantized sources, 32 for the others, which are at chance at 2."""
+    return 2 if activation == "qcfs" else DEFAULT_MAX_STEPS
+
+
+def default_method(activation: str) -> str:
+    """The method that fits a source network: learned thresholds are used, others measured."""
+    return "percentile_norm" if activation == "relu" else "qcfs"
+
+
+def default_recipe(
+    source: str,
+    *,
+    activation: str = "qcfs",
+    dataset: str = "digits",
+    num_steps: int = DEFAULT_MAX_STEPS,
+    **data: object,
+) -> Recipe:
+    """The recipe that the app starts from.
+
+    Args:
+        source: Bundled name or path.
+        activation: Activation of the source network; decides the method.
+        dataset: Dataset.
+        num_steps: T simulated; every smaller t is in it.
+        **data: Further fields of the data choice (``folder``, ``split``, ``limit``, ``normalize``).
+
+    Raises:
+        RecipeError: A value is not valid.
+    """
+    return Recipe.parse(
+        {
+            "checkpoint": {"source": source},
+            "data": {"dataset": dataset, "split": "dev", "limit": DEFAULT_IMAGES, **data},
+            "converter": {"method": default_method(activation)},
+            "num_steps": num_steps,
+            "snapshots": default_snapshots(num_steps),
+            "traces": DEFAULT_TRACES,
+        }
+    )

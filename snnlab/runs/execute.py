@@ -1,0 +1,200 @@
+"""Execute a recipe: open, convert, simulate, analyse."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from snnlab.analysis.accuracy import curve_of, predict
+from snnlab.analysis.conversion import conversion_report
+from snnlab.analysis.neuron_traces import traces
+from snnlab.analysis.normalization import rank_normalizations
+from snnlab.analysis.reports import NormalizationReport, Report
+from snnlab.analysis.residual_membrane import residuals
+from snnlab.converters.apply import convert
+from snnlab.core.errors import DataError, RecipeError
+from snnlab.core.progress import ProgressCallback, silent
+from snnlab.core.recipe import Recipe
+from snnlab.core.registry import card as method_card
+from snnlab.data import Dataset, ImageSplit, load_dataset, parse_normalization
+from snnlab.data.normalization import presets_for
+from snnlab.io import Checkpoint, load_checkpoint
+from snnlab.runs.run import Run, environment
+from snnlab.simulation import SiteRecording, SpikingModel, simulate
+
+DETECTIVE_IMAGES = 500
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe with everything it names opened.
+
+    Args:
+        recipe: Complete: file hashes and normalisation filled in.
+        checkpoint: The weights.
+        dataset: The images' dataset.
+        notes: What was assumed, one sentence each.
+    """
+
+    recipe: Recipe
+    checkpoint: Checkpoint
+    dataset: Dataset
+    notes: tuple[str, ...]
+
+    def split(self, name: str, limit: int | None = None) -> ImageSplit:
+        """Images of a split, normalised as the recipe says."""
+        images = self.dataset.split(name, limit=limit, foreign=self.checkpoint.card.foreign)
+        return images.normalized(parse_normalization(self.recipe.data.normalize or "unit"))
+
+
+def resolve(recipe: Recipe, *, check_normalization: bool = True, progress: ProgressCallback = silent) -> Prepared:
+    """Open what a recipe names, and fill in what it leaves open.
+
+    A normalisation that neither recipe nor checkpoint names is chosen on training images; one that is named but
+    clearly worse than another is kept, and noted.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read, or is not the one that the recipe names by hash.
+        DataError: The dataset is missing or does not fit the network.
+    """
+    choice = recipe.checkpoint
+    checkpoint = load_checkpoint(choice.source, architecture=choice.architecture, levels=choice.levels)
+    card = checkpoint.card
+    if choice.sha256 and choice.sha256 != card.sha256:
+        raise RecipeError(
+            f"{choice.source} has changed: its SHA-256 begins {card.sha256[:12]}, the recipe was made with "
+            f"{choice.sha256[:12]}; restore the file or make a new recipe."
+        )
+    dataset = load_dataset(recipe.data.dataset, recipe.data.folder)
+    check_fit(checkpoint, dataset)
+    notes = list(card.notes)
+    name = recipe.data.normalize or card.normalization
+    if check_normalization and card.foreign:
+        report = find_normalization(checkpoint, dataset, chosen=name or "", progress=progress)
+        if name is None:
+            name = report.best
+            notes.append(
+                f"The normalisation is not in the file: {name} was chosen, the best of {len(report.names)} on "
+                f"{report.images} training images."
+            )
+        elif report.chosen_is_clearly_worse():
+            at = report.names.index(name)
+            notes.append(
+                f"The normalisation {name} gives {report.correct[at] / report.images:.1%} on {report.images} training "
+                f"images, {report.best} gives {report.correct[0] / report.images:.1%}: it is probably the wrong one."
+            )
+    name = name or dataset.normalization.name
+    parse_normalization(name).check(dataset.image_shape[0])
+    complete = recipe.changed(checkpoint={"sha256": card.sha256}, data={"normalize": name, "sha256": dataset.sha256})
+    return Prepared(complete, checkpoint, dataset, tuple(notes))
+
+
+def check_fit(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    """Raise unless the images have the size and the classes that the network was built for.
+
+    Raises:
+        DataError: Says what each has.
+    """
+    card = checkpoint.card
+    # Some files fit images of any size; of those only the channels are fixed.
+    fixed = 1 if "input_size" in card.unknown else 3
+    if tuple(card.input_shape)[:fixed] != tuple(dataset.image_shape)[:fixed]:
+        raise DataError(
+            f"{card.name} takes images of shape {tuple(card.input_shape)}, {dataset.name} has "
+            f"{tuple(dataset.image_shape)} (channels, height, width); choose the dataset it was trained on."
+        )
+    if card.num_classes != dataset.num_classes:
+        raise DataError(
+            f"{card.name} tells {card.num_classes} classes apart, {dataset.name} has {dataset.num_classes}; choose the "
+            "dataset it was trained on."
+        )
+
+
+def find_normalization(
+    checkpoint: Checkpoint, dataset: Dataset, *, chosen: str = "", progress: ProgressCallback = silent
+) -> NormalizationReport:
+    """Rank the known normalisations by the ANN's accuracy on training images."""
+    images = dataset.split("train", limit=DETECTIVE_IMAGES)
+    options = {preset.name: preset for preset in presets_for(dataset.image_shape[0])}
+    if chosen and chosen not in options:
+        options[chosen] = parse_normalization(chosen)
+    return rank_normalizations(
+        checkpoint.build(),
+        {name: lambda option=option: images.normalized(option) for name, option in options.items()},  # type: ignore[misc]
+        dataset=dataset.name,
+        num_classes=checkpoint.card.num_classes,
+        chosen=chosen,
+        progress=progress,
+    )
+
+
+def convert_prepared(prepared: Prepared, *, progress: ProgressCallback = silent) -> SpikingModel:
+    """The spiking network of a recipe."""
+    choice = prepared.recipe.converter
+    wants_data = "calibration_data" in method_card(choice.method).needs
+    return convert(
+        prepared.checkpoint.build(),
+        choice.method,
+        data=prepared.split("calibration") if wants_data else None,
+        sites={name: site.model_dump() for name, site in choice.sites.items()},
+        progress=progress,
+        **choice.parameters,
+    )
+
+
+def analyse(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
+    """Run a recipe from checkpoint to reports. Stores nothing.
+
+    Returns:
+        A run with reports ``accuracy`` and ``conversion``, with snapshots also ``residuals``, with traces ``traces``.
+
+    Raises:
+        SnnlabError: Whatever is wrong with checkpoint, data or recipe, in one sentence.
+        Cancelled: ``progress`` asked for it.
+    """
+    started = time.perf_counter()
+    prepared = resolve(recipe, progress=progress)
+    return analyse_prepared(prepared, started=started, progress=progress)
+
+
+def analyse_prepared(prepared: Prepared, *, started: float, progress: ProgressCallback = silent) -> Run:
+    """As ``analyse``, for a recipe already resolved."""
+    recipe, card = prepared.recipe, prepared.checkpoint.card
+    images = prepared.split(recipe.data.split, recipe.data.limit)
+    snn = convert_prepared(prepared, progress=progress)
+    ann_predictions = predict(prepared.checkpoint.build(), images, progress=progress)
+    recording = simulate(
+        snn,
+        images,
+        num_steps=recipe.num_steps,
+        snapshots=recipe.snapshots,
+        candidates="random" if recipe.traces and recipe.snapshots else None,
+        seed=recipe.seed,
+        dtype=getattr(torch, recipe.dtype),
+        progress=progress,
+    )
+    reports: dict[str, Report] = {
+        "accuracy": curve_of(
+            recording, ann_predictions, name=method_card(snn.method).display_name, num_classes=card.num_classes
+        ),
+        "conversion": conversion_report(snn, recording),
+    }
+    if recipe.snapshots:
+        reports["residuals"] = residuals(recording)
+        if recipe.traces:
+            reports["traces"] = traces(recording, per_class=recipe.traces)
+    seconds = time.perf_counter() - started
+    return Run(
+        recipe=recipe,
+        reports=reports,
+        card=_shaped(card.to_dict(), recording.sites),
+        notes=prepared.notes,
+        environment=environment(seconds=seconds, threads=torch.get_num_threads()),
+    )
+
+
+def _shaped(card: dict[str, Any], sites: dict[str, SiteRecording]) -> dict[str, Any]:
+    """The card with the site shapes that the simulation saw."""
+    rows = [{**row, "shape": list(sites[row["name"]].site.shape)} for row in card["sites"]]
+    return {**card, "sites": rows}

@@ -1,0 +1,82 @@
+"""The same run as a command line and as Python, for copying."""
+
+import shlex
+from typing import Any
+
+from snnlab.core.recipe import Recipe
+from snnlab.core.registry import card
+
+
+def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = None) -> str:
+    """The ``snnlab`` line that gives the same numbers.
+
+    Args:
+        recipe: What to run.
+        verb: ``evaluate`` or ``residuals``.
+        num_steps: T; None for the recipe's.
+    """
+    data, converter = recipe.data, recipe.converter
+    steps = num_steps or recipe.num_steps
+    words = ["snnlab", verb, recipe.checkpoint.source]
+    if isinstance(recipe.checkpoint.architecture, str):
+        words += ["--architecture", recipe.checkpoint.architecture]
+    if recipe.checkpoint.levels is not None:
+        words += ["--levels", str(recipe.checkpoint.levels)]
+    words += ["--dataset", data.dataset]
+    if data.folder:
+        words += ["--data-dir", data.folder]
+    words += ["--split", data.split]
+    if data.limit:
+        words += ["--limit", str(data.limit)]
+    if data.normalize:
+        words += ["--normalize", data.normalize]
+    words += ["--method", converter.method]
+    for name, value in _changed(converter.method, converter.parameters).items():
+        words += ["--set", f"{name}={value}"]
+    for name, site in converter.sites.items():
+        for field in ("threshold", "v0"):
+            if getattr(site, field) is not None:
+                words += ["--site", f"{name}.{field}={getattr(site, field)}"]
+    words += ["--num-steps", str(steps)]
+    if verb == "residuals":
+        words += ["--snapshots", ",".join(str(t) for t in recipe.snapshots if t <= steps)]
+    return shlex.join(words)
+
+
+def as_python(recipe: Recipe) -> str:
+    """Library calls that give the same numbers."""
+    choice, data, converter = recipe.checkpoint, recipe.data, recipe.converter
+    declared = _keywords({"architecture": choice.architecture, "levels": choice.levels})
+    images = _keywords({"limit": data.limit, "folder": data.folder, "dataset": data.dataset})
+    normalize = _keywords({"normalize": data.normalize})
+    method = _keywords(_changed(converter.method, converter.parameters))
+    needs_data = "calibration_data" in card(converter.method).needs
+    calibration = (
+        f', data=ckpt.data("calibration"{_keywords({"folder": data.folder, "dataset": data.dataset})}{normalize})'
+    )
+    edits = {name: site.model_dump(exclude_none=True) for name, site in converter.sites.items()}
+    lines = [
+        "import snnlab as sl",
+        "",
+        f"ckpt = sl.load_checkpoint({choice.source!r}{declared})",
+        f"images = ckpt.data({data.split!r}{images}{normalize})",
+        f"snn = sl.convert(ckpt.build(), {converter.method!r}{method}{calibration if needs_data else ''}"
+        + (f", sites={edits!r})" if edits else ")"),
+    ]
+    extra = ', candidates="random"' if recipe.traces else ""
+    snapshots = f", snapshots={list(recipe.snapshots)}" if recipe.snapshots else ""
+    lines += [f"rec = sl.simulate(snn, images, num_steps={recipe.num_steps}{snapshots}{extra})"]
+    if recipe.snapshots:
+        lines += ["residuals = sl.analysis.residuals(rec).to_frame()"]
+    lines += ["accuracy = (rec.predictions == rec.labels).mean(axis=1)  # at t = 1..T"]
+    return "\n".join(lines)
+
+
+def _changed(method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters that differ from their defaults."""
+    defaults = {parameter.name: parameter.default for parameter in card(method).parameters}
+    return {name: value for name, value in parameters.items() if value != defaults[name]}
+
+
+def _keywords(values: dict[str, Any]) -> str:
+    return "".join(f", {name}={value!r}" for name, value in values.items() if value is not None)

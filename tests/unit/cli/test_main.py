@@ -1,0 +1,205 @@
+"""The command line: one JSON value on stdout, one line of error on stderr, the numbers of the library."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import snnlab as sl
+from snnlab.activations import ActivationSpec
+from snnlab.cli.main import app
+from snnlab.models import build, named_architecture
+from snnlab.runs import Store, as_cli, as_python
+
+runner = CliRunner()
+VGG = "digits-vgg-qcfs-L8"
+
+
+def invoke(*words):
+    return runner.invoke(app, [str(word) for word in words])
+
+
+def as_json(*words):
+    result = invoke(*words, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def error(*words):
+    result = invoke(*words)
+    assert result.exit_code != 0
+    assert result.stdout == ""
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def test_info():
+    told = as_json("info", VGG)
+
+    assert {"architecture", "classes", "sites", "activation", "levels", "source", "sha256"} <= set(told)
+    assert (told["classes"], told["activation"], told["levels"]) == (10, "qcfs", 8)
+    assert [set(site) for site in told["sites"]] == [{"name", "threshold", "shape"}] * 9
+    assert "stage1.act1" in invoke("info", VGG).stdout
+
+
+def test_evaluate_equals_the_library():
+    told = as_json("evaluate", VGG, "--num-steps", 4, "--limit", 60)
+    checkpoint = sl.example(VGG)
+    images = checkpoint.data("dev", limit=60)
+    ann = checkpoint.build()
+    (curve,) = sl.analysis.accuracy_vs_steps({"ANN": ann, "SNN": sl.convert(ann, "qcfs")}, images, num_steps=4)
+
+    assert told["steps"] == [1, 2, 3, 4]
+    assert told["snn_accuracy"] == curve.snn_accuracy.tolist()
+    assert told["ann_accuracy"] == curve.ann_accuracy
+    assert (told["images"], told["split"], told["sites"], told["test_looks"]) == (60, "dev", 9, 0)
+    assert told["recipe_sha"] == sl.Recipe.parse(told["recipe"]).sha
+    assert told["seconds"] > 0
+
+
+def test_a_recipe_file_gives_the_same_run(tmp_path):
+    told = as_json("evaluate", VGG, "--num-steps", 3, "--limit", 30)
+    (tmp_path / "recipe.yaml").write_text(sl.Recipe.parse(told["recipe"]).to_yaml())
+    again = as_json("evaluate", "--recipe", tmp_path / "recipe.yaml")
+    longer = as_json("evaluate", "--recipe", tmp_path / "recipe.yaml", "--num-steps", 5)
+
+    assert again["recipe_sha"] == told["recipe_sha"]
+    assert again["snn_accuracy"] == told["snn_accuracy"]
+    assert longer["snn_accuracy"][:3] == told["snn_accuracy"]
+
+
+def test_the_shown_command_line_and_python_give_the_shown_numbers():
+    told = as_json(
+        "evaluate", "digits-vgg-relu", "--num-steps", 3, "--limit", 40, "--method", "percentile_norm",
+        "--set", "percentile=99", "--set", "per_channel=true", "--site", "stage1.act1.v0=0.25",
+    )  # fmt: skip
+    recipe = sl.Recipe.parse(told["recipe"])
+    words = as_cli(recipe).split()
+    assert words[0] == "snnlab"
+    assert as_json(*words[1:])["recipe_sha"] == recipe.sha
+
+    names: dict = {}
+    exec(as_python(recipe), names)
+    assert names["accuracy"].tolist() == told["snn_accuracy"]
+
+
+def test_test_looks_are_counted():
+    first = as_json("evaluate", VGG, "--num-steps", 1, "--split", "test", "--limit", 20)
+    second = as_json("evaluate", VGG, "--num-steps", 1, "--split", "test", "--limit", 20)
+
+    assert (first["test_looks"], second["test_looks"]) == (1, 2)
+
+
+def test_residuals():
+    told = as_json("residuals", VGG, "--num-steps", 4, "--snapshots", "1,2,4", "--limit", 30)
+
+    assert told["largest_identity_error"] < 1e-5
+    assert next(site["name"] for site in told["sites"]) == "stage1.act1"
+    for site in told["sites"]:
+        assert [snapshot["step"] for snapshot in site["snapshots"]] == [1, 2, 4]
+        for snapshot in site["snapshots"]:
+            shares = [snapshot[kind] for kind in ("silent", "exact", "excess", "missing", "saturated")]
+            assert sum(shares) == pytest.approx(1)
+            assert snapshot["right"] == pytest.approx(1 - snapshot["excess"] - snapshot["missing"])
+            edges, counts = snapshot["histogram"]["edges"], snapshot["histogram"]["counts"]
+            assert len(counts) == len(edges) + 1
+            below = sum(counts[: int(np.searchsorted(edges, 0.0, side="right"))]) / sum(counts)
+            assert snapshot["below_zero"] == pytest.approx(below)
+        assert site["snapshots"][0]["excess"] == 0
+    first = told["sites"][0]["snapshots"]
+    assert all(snapshot["excess"] == snapshot["missing"] == 0 for snapshot in first)
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
+def test_residuals_figure(tmp_path, suffix):
+    out = tmp_path / f"residuals.{suffix}"
+    result = invoke("residuals", VGG, "--num-steps", 2, "--limit", 20, "--out", out)
+
+    assert result.exit_code == 0, result.stderr
+    assert out.stat().st_size > 5000
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_convert_then_load(tmp_path):
+    told = as_json("convert", VGG, "--out", tmp_path / "snn.safetensors")
+    snn = sl.load_snn(tmp_path / "snn.safetensors")
+
+    assert list(snn.sites) == [site["name"] for site in told["sites"]]
+
+
+def test_methods_and_inspect_and_version():
+    names = [card["name"] for card in as_json("methods")]
+    assert names == ["max_norm", "percentile_norm", "qcfs"]
+    assert as_json("inspect", VGG)["sites"][0] == "stage1.act1"
+    assert invoke("--version").stdout.strip() == sl.__version__
+
+
+def test_doctor():
+    told = as_json("doctor")
+
+    assert told["identities"]["value"] == "charge balance off by 0, 0 wrong counts under constant input"
+    assert told["torch"]["ok"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["evaluate", VGG, "--num-steps", "0"], "num_steps: input should be greater than or equal to 1"),
+        (["evaluate", VGG, "--num-steps", "-2"], "greater than or equal to 1"),
+        (["evaluate", VGG], "--num-steps"),
+        (["evaluate"], "Name a checkpoint"),
+        (["evaluate", VGG, "--num-steps", "2", "--method", "qcsf"], "did you mean 'qcfs'"),
+        (["evaluate", VGG, "--num-steps", "2", "--dataset", "cifar"], "cifar10"),
+        (["evaluate", VGG, "--num-steps", "2", "--split", "tset"], "data.split"),
+        (["evaluate", VGG, "--num-steps", "2", "--limit", "0"], "data.limit"),
+        (["evaluate", VGG, "--num-steps", "2", "--normalize", "imagnet"], "did you mean 'imagenet'"),
+        (["evaluate", VGG, "--num-steps", "2", "--set", "percentile"], "key=value"),
+        (["evaluate", VGG, "--num-steps", "2", "--site", "stage1.act1=3"], "NAME.threshold=V"),
+        (["evaluate", VGG, "--num-steps", "2", "--site", "stage9.act1.v0=3"], "no site 'stage9.act1'"),
+        (["evaluate", "digits-vgg-relu", "--num-steps", "2", "--method", "qcfs"], "percentile_norm"),
+        (["evaluate", VGG, "--num-steps", "2", "--dataset", "mnist", "--data-dir", "/nowhere"], "/nowhere"),
+        (["info", "digits-vgg-qcf"], "did you mean the bundled 'digits-vgg-qcfs-L8'"),
+        (["residuals", VGG, "--num-steps", "2", "--snapshots", "3"], "lie outside 1..2"),
+        (["residuals", VGG, "--num-steps", "2", "--snapshots", "a"], "whole numbers"),
+        (["residuals", VGG, "--num-steps", "2", "--out", "x.doc"], ".pdf, .svg or .png"),
+        (["residuals", VGG, "--num-steps", "2", "--out", "/nowhere/x.pdf"], "does not exist"),
+        (["evaluate", "--recipe", "/nowhere.yaml"], "cannot be read"),
+        (["data", "fetch", "imagenet"], "imagenet"),
+    ],
+)
+def test_wrong_input_is_one_line(words, reason):
+    assert reason in error(*words)
+
+
+def test_missing_levels_are_asked_for(tmp_path):
+    from snnlab.io.key_maps import qcfs_family
+
+    architecture = named_architecture("resnet20-B", 10)
+    network = build(architecture, ActivationSpec("qcfs", 4))
+    shapes = {"x.up": (1,)}
+    table = qcfs_family.tables(architecture, shapes)[0]
+    torch.save(table.to_foreign(network.state_dict()), tmp_path / "net.pth")
+
+    assert "levels" in as_json("info", tmp_path / "net.pth")["unknown"]
+    message = error(
+        "evaluate", tmp_path / "net.pth", "--num-steps", 2, "--dataset", "cifar10", "--data-dir", "/nowhere"
+    )
+    assert "levels" in message or "/nowhere" in message
+
+
+def test_a_store_that_cannot_be_written_does_not_take_the_numbers(monkeypatch):
+    monkeypatch.setenv("SNNLAB_STORE", "/proc/nowhere/runs.sqlite")
+    result = invoke("evaluate", VGG, "--num-steps", 1, "--limit", 10, "--json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["images"] == 10
+    assert "was not stored" in result.stderr
+
+
+def test_runs_are_stored():
+    told = as_json("evaluate", VGG, "--num-steps", 1, "--limit", 10)
+
+    assert Store().find(sl.Recipe.parse(told["recipe"])).reports["accuracy"].images == 10
