@@ -15,6 +15,10 @@ _WHERE = {
     "load_snn": "snnlab.simulation",
     "save_snn": "snnlab.simulation",
     "Recipe": "snnlab.core.recipe",
+    "MethodCard": "snnlab.core.registry",
+    "Parameter": "snnlab.core.registry",
+    "methods": "snnlab.core.registry",
+    "references": "snnlab.core.references",
 }
 _NAMESPACES = ("analysis", "calibration", "data", "figures", "runs")
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from snnlab import analysis, calibration, data, figures, runs
     from snnlab.converters.apply import convert
     from snnlab.core.recipe import Recipe
+    from snnlab.core.references import references
+    from snnlab.core.registry import MethodCard, Parameter, methods
     from snnlab.graph import inspect
     from snnlab.io import example, examples, load_checkpoint
     from snnlab.simulation import load_snn, save_snn, simulate

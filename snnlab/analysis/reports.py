@@ -280,7 +280,7 @@ class ResidualReport(Report):
         rows = []
         for i, name in enumerate(self.names):
             for j, step in enumerate(self.steps):
-                shares = dict(zip(CLASSES, (counts[i, j] / self.elements[i]).tolist(), strict=True))
+                shares = dict(zip(CLASSES, (counts[i, j] / elements[i, 0]).tolist(), strict=True))
                 rows.append(
                     {
                         "site": name,
@@ -290,13 +290,13 @@ class ResidualReport(Report):
                         "std": float(std[i, j]),
                         "min": float(self.moments[i, j, :, 2].min()),
                         "max": float(self.moments[i, j, :, 3].max()),
-                        "below_zero": float(bins[i, j, :zero].sum() / self.elements[i]),
-                        "at_or_above_threshold": float(bins[i, j, one:].sum() / self.elements[i]),
+                        "below_zero": float(bins[i, j, :zero].sum() / elements[i, 0]),
+                        "at_or_above_threshold": float(bins[i, j, one:].sum() / elements[i, 0]),
                         **shares,
-                        "right": float(counts[i, j, [SILENT, EXACT, SATURATED]].sum() / self.elements[i]),
+                        "right": float(counts[i, j, [SILENT, EXACT, SATURATED]].sum() / elements[i, 0]),
                         "fired_mean": float(fit_mean[i, j]),
                         "fired_std": float(fit_std[i, j]),
-                        "firing_rate": float(self.spikes[i, j] / (self.elements[i] * step)),
+                        "firing_rate": float(self.spikes[i, j] / (elements[i, 0] * step)),
                         "images": self.images,
                         "split": self.split,
                     }

@@ -297,12 +297,12 @@ def methods(json: opt.Json = False) -> None:
     """List the conversion methods."""
     from dataclasses import asdict
 
-    from snnlab.core.registry import cards
+    from snnlab.core.registry import methods
 
     if json:
-        print_json([asdict(card) for card in cards()])
+        print_json([asdict(card) for card in methods()])
         return
-    for card in cards():
+    for card in methods():
         parameters = ", ".join(f"{parameter.name}={parameter.default}" for parameter in card.parameters)
         typer.echo(f"{card.name:18} {card.year}  {card.evidence:15} {parameters}\n{'':19}{card.summary}")
 

@@ -58,3 +58,8 @@ REFERENCES = {
         "Wilson", "Probable Inference, the Law of Succession, and Statistical Inference", "JASA", 1927
     ),
 }
+
+
+def references() -> dict[str, Reference]:
+    """Every cited paper by citation key."""
+    return dict(REFERENCES)

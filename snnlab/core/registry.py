@@ -130,7 +130,7 @@ def _discover() -> None:
             importlib.import_module(f"snnlab.converters.{module.name}")
 
 
-def cards() -> tuple[MethodCard, ...]:
+def methods() -> tuple[MethodCard, ...]:
     """Every registered card, by year and name."""
     _discover()
     return tuple(sorted((card for card, _ in _registered.values()), key=lambda card: (card.year, card.name)))

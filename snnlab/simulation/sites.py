@@ -45,8 +45,8 @@ class SiteRunner:
     ) -> None:
         self.site, self.neuron, self.num_steps = site, neuron, num_steps
         self.fused, self.pool, self.threads = fused, pool, threads
-        self.threshold = neuron.threshold.expand(site.shape).reshape(-1).contiguous().numpy()
-        self.initial = neuron.initial_membrane.expand(site.shape).reshape(-1).contiguous().numpy()
+        self.threshold = _in_memory_order(neuron.threshold.expand(site.shape)).numpy()
+        self.initial = _in_memory_order(neuron.initial_membrane.expand(site.shape)).numpy()
         self.snapshot_at = np.full(num_steps, -1, np.int64)
         for index, step in enumerate(snapshots):
             self.snapshot_at[step - 1] = index
@@ -54,6 +54,8 @@ class SiteRunner:
         self.candidates = candidates
         if candidates is not None:
             self.kept = np.empty((len(candidates[0]), num_steps), np.float32)
+            order = _in_memory_order(torch.arange(math.prod(site.shape)).reshape(site.shape)).numpy()
+            self.places = np.argsort(order)[candidates[1]]  # where those neurons lie in memory
         self.total_spikes = 0
 
     def run(self, current: Tensor, varies: bool, images: int, start: int, *, in_place: bool) -> Tensor:
@@ -70,7 +72,8 @@ class SiteRunner:
             (T x N, ...).
         """
         steps = self.num_steps if varies else 1
-        flat = current.contiguous().reshape(steps, images, math.prod(self.site.shape))
+        last = current.permute(0, 2, 3, 1) if current.ndim == 4 else current
+        flat = last.contiguous().reshape(steps, images, math.prod(self.site.shape))
         if self.candidates is not None:
             self._keep(flat.numpy(), images, start)
         emitted = flat if in_place and varies else flat.new_empty(self.num_steps, images, flat.shape[-1])
@@ -78,6 +81,9 @@ class SiteRunner:
             self._fused(flat.numpy(), emitted.numpy())
         else:
             emitted = self._stepwise(flat)
+        if len(self.site.shape) == 3:
+            channels, height, width = self.site.shape
+            return emitted.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
         return emitted.reshape(-1, *self.site.shape)
 
     def recording(self) -> SiteRecording:
@@ -85,7 +91,7 @@ class SiteRunner:
         candidates = None
         if self.candidates is not None:
             image, position = self.candidates
-            initial = self.initial[position] / self.threshold[position]
+            initial = self.initial[self.places] / self.threshold[self.places]
             candidates = Candidates(image, position, self.kept, initial)
         return SiteRecording(
             site=self.site,
@@ -144,7 +150,12 @@ class SiteRunner:
 
     def _keep(self, current: np.ndarray, images: int, start: int) -> None:
         assert self.candidates is not None
-        image, position = self.candidates
+        image, places = self.candidates[0], self.places
         rows = slice(*np.searchsorted(image, [start, start + images]))
-        chosen = current[:, image[rows] - start, position[rows]] / self.threshold[position[rows]]
+        chosen = current[:, image[rows] - start, places[rows]] / self.threshold[places[rows]]
         self.kept[rows] = np.broadcast_to(chosen, (self.num_steps, chosen.shape[1])).T
+
+
+def _in_memory_order(values: Tensor) -> Tensor:
+    """One image's values, (channels, height, width) or (neurons,), flat in channels-last order."""
+    return (values.permute(1, 2, 0) if values.ndim == 3 else values).contiguous().reshape(-1)

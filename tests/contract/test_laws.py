@@ -18,7 +18,7 @@ from snnlab.simulation import simulate, spiking_model
 from tests.conftest import Branched, on_grid
 
 STEPS = 9
-METHODS = [card.name for card in registry.cards()]
+METHODS = [card.name for card in registry.methods()]
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_accuracy_approaches_the_ann(method, network, grid_images):
 def test_every_method_is_documented_and_cited():
     from snnlab.core.references import REFERENCES
 
-    for card in registry.cards():
+    for card in registry.methods():
         cls = registry.method_class(card.name)
         assert card.citation in REFERENCES
         assert f"[{card.citation}]" in cls.__doc__
