@@ -28,7 +28,7 @@ SINABS_LAYERS = [
     "conv 20x5x5 no bias", "relu", "avgpool 2", "conv 32x5x5 no bias", "relu", "avgpool 2", "conv 128x3x3 no bias",
     "relu", "avgpool 2", "flatten", "linear 500 no bias", "relu", "linear 10 no bias",
 ]  # fmt: skip
-HALF = {"initial_fraction": 0.5}
+HALF: dict[str, Any] = {"initial_fraction": 0.5}
 
 
 def cell(

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from snnlab.analysis.reports import NeuronTraces
 from snnlab.core.errors import SimulationError
-from snnlab.core.histogram import CLASSES
-from snnlab.neurons.kernels import class_of, ideal_count
+from snnlab.core.histogram import CLASSES, EXACT, EXCESS, MISSING, SATURATED, SILENT
 from snnlab.simulation.engine import simulate, site_shapes
 from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.recording import Candidates, Recording
@@ -110,7 +109,7 @@ def _classes(kept: Candidates, snapshots: Sequence[int]) -> np.ndarray:
         potential = np.where(fires, potential - 1, potential)
         count += fires
         if t + 1 in snapshots:
-            kinds[snapshots.index(t + 1)] = [
-                class_of(n, ideal_count(n, v, t + 1), t + 1) for n, v in zip(count, potential, strict=True)
-            ]
+            ideal = np.clip(count + np.floor(potential).astype(np.int64), 0, t + 1)
+            right = np.select([count == 0, count == t + 1], [SILENT, SATURATED], EXACT)
+            kinds[snapshots.index(t + 1)] = np.select([count > ideal, count < ideal], [EXCESS, MISSING], right)
     return kinds

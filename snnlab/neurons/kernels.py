@@ -65,7 +65,7 @@ def advance(potential, current, threshold, at_equality, emitted):  # type: ignor
 
 
 @njit(nogil=True, cache=True)
-def fire(current, threshold, initial, at_equality, emitted):  # type: ignore[no-untyped-def]
+def fire(current, threshold, initial, at_equality, emitted, first, last):  # type: ignore[no-untyped-def]
     """Integrate and fire over T steps, nothing recorded.
 
     Args:
@@ -74,15 +74,17 @@ def fire(current, threshold, initial, at_equality, emitted):  # type: ignore[no-
         initial: v(0), (P,), same type.
         at_equality: Fire on ``>=`` rather than ``>``.
         emitted: Receives threshold x spikes, (T, N, P); may be ``current``.
+        first: First image to run; bounds, not slices, keep the arrays contiguous for the compiler.
+        last: Image after the last one.
 
     Returns:
         Number of spikes.
     """
-    steps, images, neurons = emitted.shape
+    steps, _, neurons = emitted.shape
     constant = current.shape[0] == 1
     scratch = np.empty((2, _BLOCK), dtype=current.dtype)
     spikes = 0
-    for n in range(images):
+    for n in range(first, last):
         for start in range(0, neurons, _BLOCK):
             stop = min(start + _BLOCK, neurons)
             potential, out = scratch[0, : stop - start], scratch[1, : stop - start]
@@ -194,8 +196,8 @@ def count_block(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def fire_and_count(  # type: ignore[no-untyped-def]
-    current, threshold, initial, at_equality, emitted, snapshot_at, edges, histogram, spike_errors, moments, fired,
-    spikes, nan, identity,
+    current, threshold, initial, at_equality, emitted, first, last, snapshot_at, edges, histogram, spike_errors,
+    moments, fired, spikes, nan, identity,
 ):  # fmt: skip
     """Integrate and fire over T steps; at snapshots add every neuron to the statistics.
 
@@ -205,6 +207,8 @@ def fire_and_count(  # type: ignore[no-untyped-def]
         initial: As in ``fire``.
         at_equality: As in ``fire``.
         emitted: As in ``fire``.
+        first: As in ``fire``.
+        last: As in ``fire``.
         snapshot_at: Snapshot index of each step, -1 for none, (T,).
         edges: The fixed bin edges, float64.
         histogram: Counts, (snapshots, classes, NUM_BINS), int64.
@@ -218,13 +222,13 @@ def fire_and_count(  # type: ignore[no-untyped-def]
     Returns:
         Number of spikes.
     """
-    steps, images, neurons = emitted.shape
+    steps, _, neurons = emitted.shape
     constant = current.shape[0] == 1
     scratch = np.empty((3, _BLOCK), dtype=current.dtype)
     count_scratch = np.empty(_BLOCK, dtype=np.int32)
     charge_scratch = np.empty(_BLOCK, dtype=np.float64)
     total_spikes = 0
-    for n in range(images):
+    for n in range(first, last):
         for start in range(0, neurons, _BLOCK):
             stop = min(start + _BLOCK, neurons)
             width = stop - start

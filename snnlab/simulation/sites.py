@@ -105,26 +105,32 @@ class SiteRunner:
     def _fused(self, current: np.ndarray, emitted: np.ndarray) -> None:
         images = emitted.shape[1]
         workers = min(self.threads, images) if emitted.size >= _PARALLEL_ELEMENTS else 1
-        bounds = np.linspace(0, images, workers + 1).astype(int)
-        slices = [slice(low, high) for low, high in itertools.pairwise(bounds)]
+        bounds = list(itertools.pairwise(images * part // workers for part in range(workers + 1)))
         work = self._fire if self.statistics is None else self._fire_and_count
-        parts = list(self.pool.map(lambda part: work(current[:, part], emitted[:, part]), slices))
+        if workers == 1:
+            parts = [work(current, emitted, *bounds[0])]
+        else:
+            parts = list(self.pool.map(lambda part: work(current, emitted, *part), bounds))
         for statistics, spikes in parts:
             self.total_spikes += spikes
             if self.statistics is not None and statistics is not None:
                 self.statistics.merge(statistics)
 
-    def _fire(self, current: np.ndarray, emitted: np.ndarray) -> tuple[SiteStatistics | None, int]:
+    def _fire(
+        self, current: np.ndarray, emitted: np.ndarray, first: int, last: int
+    ) -> tuple[SiteStatistics | None, int]:
         equality = self.neuron.fires_at_equality
-        return None, kernels.fire(current, self.threshold, self.initial, equality, emitted)
+        return None, kernels.fire(current, self.threshold, self.initial, equality, emitted, first, last)
 
-    def _fire_and_count(self, current: np.ndarray, emitted: np.ndarray) -> tuple[SiteStatistics | None, int]:
+    def _fire_and_count(
+        self, current: np.ndarray, emitted: np.ndarray, first: int, last: int
+    ) -> tuple[SiteStatistics | None, int]:
         assert self.statistics is not None
         new = SiteStatistics.empty(len(self.statistics.spikes))
         spikes = kernels.fire_and_count(
-            current, self.threshold, self.initial, self.neuron.fires_at_equality, emitted, self.snapshot_at,
-            kernels.BIN_EDGES, new.histogram, new.spike_errors, new.moments, new.fired, new.spikes, new.nan,
-            new.identity,
+            current, self.threshold, self.initial, self.neuron.fires_at_equality, emitted, first, last,
+            self.snapshot_at, kernels.BIN_EDGES, new.histogram, new.spike_errors, new.moments, new.fired, new.spikes,
+            new.nan, new.identity,
         )  # fmt: skip
         return new, spikes
 
@@ -143,7 +149,9 @@ class SiteRunner:
             emitted.append(spikes * threshold)
         result = torch.stack(emitted)
         if self.statistics is not None:
-            statistics, _ = self._fire_and_count(flat.numpy(), np.empty(result.shape, flat.numpy().dtype))
+            statistics, _ = self._fire_and_count(
+                flat.numpy(), np.empty(result.shape, flat.numpy().dtype), 0, result.shape[1]
+            )
             self.statistics.merge(statistics)  # type: ignore[arg-type]
         self.total_spikes += int(torch.count_nonzero(result))
         return result

@@ -55,7 +55,7 @@ def test_constant_input_equals_the_closed_form(steps, seed, fraction):
     z = (rng.integers(-64, 128, size=(3, 40)) / 64).astype(np.float32)
     threshold = np.full(40, 1.0, np.float32)
     emitted = np.empty((steps, 3, 40), np.float32)
-    spikes = kernels.fire(z[None], threshold, fraction * threshold, True, emitted)
+    spikes = kernels.fire(z[None], threshold, fraction * threshold, True, emitted, 0, emitted.shape[1])
 
     closed = np.clip(np.floor(steps * z + fraction), 0, steps)
     np.testing.assert_array_equal(emitted.sum(axis=0), closed)
@@ -70,7 +70,7 @@ def test_fused_equals_stepwise_bitwise(dtype, neurons):
     threshold = torch.rand(neurons, generator=generator, dtype=dtype) + 0.3
     membrane = (0.5 * threshold).expand(2, -1).clone()
     emitted = np.empty((7, 2, neurons), current.numpy().dtype)
-    kernels.fire(current.numpy(), threshold.numpy(), (0.5 * threshold).numpy(), True, emitted)
+    kernels.fire(current.numpy(), threshold.numpy(), (0.5 * threshold).numpy(), True, emitted, 0, emitted.shape[1])
     for t in range(7):
         spikes, membrane = if_step(membrane, current[t], threshold)
         np.testing.assert_array_equal(emitted[t], (spikes * threshold).numpy())
@@ -85,7 +85,7 @@ def test_nan_is_counted_not_classified():
     emitted = np.empty((2, 1, 3), np.float32)
     ones = np.ones(3, np.float32)
     kernels.fire_and_count(
-        current, ones, ones * 0.5, True, emitted, np.array([-1, 0]), kernels.BIN_EDGES, statistics.histogram,
+        current, ones, ones * 0.5, True, emitted, 0, 1, np.array([-1, 0]), kernels.BIN_EDGES, statistics.histogram,
         statistics.spike_errors, statistics.moments, statistics.fired, statistics.spikes, statistics.nan,
         statistics.identity,
     )  # fmt: skip
