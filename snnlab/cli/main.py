@@ -62,11 +62,19 @@ def info(
     checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="Checkpoint file or bundled name.")],
     architecture: opt.Architecture = None,
     levels: opt.Levels = None,
+    dataset: opt.DatasetOption = None,
+    data_dir: opt.DataDir = None,
     json: opt.Json = False,
 ) -> None:
-    """Say what a checkpoint is: architecture, sites, learned thresholds, and what its file cannot tell."""
+    """Say what a checkpoint is: architecture, sites, learned thresholds, and what its file cannot tell.
+
+    With --dataset, rank the networks that the file may hold by their accuracy on 500 training images.
+    """
     from snnlab.io import load_checkpoint
 
+    if dataset is not None:
+        _rank(checkpoint, dataset, data_dir, json)
+        return
     card = load_checkpoint(checkpoint, architecture=architecture, levels=levels).card
     if json:
         print_json(
@@ -98,6 +106,25 @@ def info(
         typer.echo(f"The file does not tell: {', '.join(card.unknown)}.")
     for note in card.notes:
         warn(note)
+
+
+def _rank(checkpoint: str, dataset: str, data_dir: str | None, json: bool) -> None:
+    import yaml
+
+    from snnlab.data import load_dataset
+    from snnlab.runs.execute import rank_architectures
+
+    with progress_bar() as progress:
+        rows = rank_architectures(checkpoint, load_dataset(dataset, data_dir), progress=progress)
+    if json:
+        print_json({"candidates": rows})
+        return
+    for row in rows:
+        typer.echo(
+            f"{row['accuracy']:8.2%}  {row['low']:.2%} to {row['high']:.2%} on {row['images']} training images, "
+            f"normalisation {row['normalization']}"
+        )
+    typer.echo("\nThe best as a file for --architecture:\n" + yaml.safe_dump(rows[0]["architecture"], sort_keys=False))
 
 
 @app.command()

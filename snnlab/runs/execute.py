@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,16 +11,16 @@ from snnlab.analysis.accuracy import curve_of, predict
 from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.neuron_traces import traces
 from snnlab.analysis.normalization import rank_normalizations
-from snnlab.analysis.reports import NormalizationReport, Report
+from snnlab.analysis.reports import NormalizationReport, Report, wilson_interval
 from snnlab.analysis.residual_membrane import residuals
 from snnlab.converters.apply import convert
-from snnlab.core.errors import DataError, RecipeError
+from snnlab.core.errors import CheckpointError, DataError, RecipeError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
 from snnlab.core.registry import card as method_card
 from snnlab.data import Dataset, ImageSplit, load_dataset, parse_normalization
 from snnlab.data.normalization import presets_for
-from snnlab.io import Checkpoint, load_checkpoint
+from snnlab.io import Checkpoint, candidates, load_checkpoint
 from snnlab.runs.run import Run, environment
 from snnlab.simulation import SiteRecording, SpikingModel, simulate
 
@@ -127,6 +128,54 @@ def find_normalization(
         chosen=chosen,
         progress=progress,
     )
+
+
+def rank_architectures(
+    path: str | Path, dataset: Dataset, *, progress: ProgressCallback = silent
+) -> list[dict[str, Any]]:
+    """The networks that a file may hold, by their accuracy on labelled training images.
+
+    For files whose keys leave pools open. Every candidate is tried under every normalisation that fits.
+
+    Args:
+        path: Checkpoint file.
+        dataset: Labelled images.
+        progress: Called after every candidate.
+
+    Returns:
+        Rows with ``architecture``, ``normalization``, ``accuracy``, ``low``, ``high``, ``images``; best first.
+
+    Raises:
+        CheckpointError: The file cannot be read, or holds none of the known layouts.
+        DataError: No candidate takes images of this dataset.
+    """
+    found = candidates(path)
+    rows = []
+    for done, architecture in enumerate(found):
+        try:
+            checkpoint = load_checkpoint(path, architecture=architecture)
+            check_fit(checkpoint, dataset)
+        except (CheckpointError, DataError):
+            continue  # a candidate for other images
+        best = find_normalization(checkpoint, dataset)
+        low, high = wilson_interval(best.correct[0], best.images)
+        rows.append(
+            {
+                "architecture": checkpoint.card.architecture,
+                "normalization": best.best,
+                "accuracy": float(best.correct[0] / best.images),
+                "low": float(low),
+                "high": float(high),
+                "images": best.images,
+            }
+        )
+        progress(done + 1, len(found), "architectures tried")
+    if not rows:
+        raise DataError(
+            f"None of the {len(found)} networks that {Path(path).name} may hold takes images of {dataset.name}; choose "
+            "the dataset it was trained on, or declare the architecture."
+        )
+    return sorted(rows, key=lambda row: -row["accuracy"])
 
 
 def convert_prepared(prepared: Prepared, *, progress: ProgressCallback = silent) -> SpikingModel:

@@ -13,7 +13,7 @@ from snnlab.core.progress import ProgressCallback
 from snnlab.core.recipe import Recipe
 from snnlab.data import load_dataset
 from snnlab.io import load_checkpoint
-from snnlab.runs.execute import analyse, convert_prepared, find_normalization, resolve
+from snnlab.runs.execute import analyse, convert_prepared, find_normalization, rank_architectures, resolve
 from snnlab.runs.intake import open_limited
 from snnlab.runs.store import Store
 
@@ -46,6 +46,13 @@ def rank_normalization(*, progress: ProgressCallback, recipe: dict[str, Any]) ->
     checkpoint = load_checkpoint(choice.source, architecture=choice.architecture, levels=choice.levels)
     dataset = load_dataset(parsed.data.dataset, parsed.data.folder)
     return _plain(find_normalization(checkpoint, dataset, chosen=parsed.data.normalize or "", progress=progress))
+
+
+def rank_candidates(
+    *, progress: ProgressCallback, path: str, dataset: str, folder: str | None = None
+) -> dict[str, Any]:
+    """The networks that a file may hold, best first: ``{"candidates": [...]}`` as ``rank_architectures`` gives them."""
+    return {"candidates": rank_architectures(path, load_dataset(dataset, folder), progress=progress)}
 
 
 def evaluate_ann(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +98,7 @@ KINDS: dict[str, Callable[..., dict[str, Any]]] = {
     "open": open_checkpoint,
     "analyse": run_analysis,
     "normalization": rank_normalization,
+    "candidates": rank_candidates,
     "evaluate_ann": evaluate_ann,
     "trace": trace,
 }

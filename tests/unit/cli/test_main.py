@@ -203,3 +203,28 @@ def test_runs_are_stored():
     told = as_json("evaluate", VGG, "--num-steps", 1, "--limit", 10)
 
     assert Store().find(sl.Recipe.parse(told["recipe"])).reports["accuracy"].images == 10
+
+
+def test_networks_that_a_file_may_hold_are_ranked(real_data):
+    told = as_json(
+        "info", real_data / "checkpoints/sinabs_mnist/mnist_params.pt", "--dataset", "mnist", "--data-dir", real_data
+    )["candidates"]
+
+    assert told[0]["normalization"] == "unit"
+    assert told[0]["accuracy"] > 0.95
+    assert [row["accuracy"] for row in told] == sorted((row["accuracy"] for row in told), reverse=True)
+
+
+def test_a_real_checkpoint_with_the_wrong_normalisation_is_noted(real_data):
+    words = (
+        "evaluate", real_data / "checkpoints/distiller_relu_cifar10/distiller_resnet20_dense.pth.tar",
+        "--dataset", "cifar10", "--data-dir", real_data, "--limit", 40, "--num-steps", 2,
+    )  # fmt: skip
+    chosen = as_json(*words)
+    wrong = as_json(*words, "--normalize", "imagenet")
+
+    assert chosen["recipe"]["data"]["normalize"] == "half"
+    assert any("half was chosen, the best of" in note for note in chosen["notes"])
+    assert any("probably the wrong one" in note for note in wrong["notes"])
+    assert chosen["split"] == "dev_from_test"
+    assert chosen["ann_accuracy"] > wrong["ann_accuracy"]
