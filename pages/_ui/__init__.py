@@ -1,0 +1,1 @@
+"""What the pages share: the frame, the state behind a view, figures, tables, explanations and jobs."""

@@ -1,0 +1,56 @@
+"""The neuron that the user names by number: asked of the worker, followed, and handed to the view."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+import snnlab as sl
+from pages._ui import jobs
+
+_ASKED = "residuals.asked"
+
+
+def ask(run: sl.runs.Run, wanted: Mapping[str, Any]) -> None:
+    """Hand the simulation of one neuron to the worker, and run the script again: the job tray is drawn already."""
+    neuron = {"site": str(wanted["site"]), "image": int(wanted["image"]), "position": int(wanted["position"])}
+    arguments = {"recipe": run.recipe.to_dict(), **neuron}
+    st.session_state[_ASKED] = {"run": run.id, "arguments": arguments}
+    jobs.start("trace", arguments)
+    st.rerun()
+
+
+def asked(run: sl.runs.Run) -> tuple[dict[str, Any] | None, sl.analysis.NeuronTraces | None]:
+    """The neuron asked for last.
+
+    Returns:
+        What the view is told of it (site, image, position, state: running, done, failed, cancelled), and its trace
+        once there is one; None where nothing was asked of this run.
+    """
+    last = st.session_state.get(_ASKED)
+    if last is None or last["run"] != run.id:
+        return None, None
+    arguments = last["arguments"]
+    neuron = {name: arguments[name] for name in ("site", "image", "position")}
+    finished = jobs.result("trace")
+    if finished is not None and finished[0] == arguments:
+        traces = _traces(finished[1])
+        done = {"state": "done", "currents": traces.currents[0].tolist(), "initial": float(traces.initial[0])}
+        return neuron | done, traces
+    job = jobs.latest("trace")
+    if job is None or job.arguments != arguments:
+        return None, None
+    return neuron | {"state": "running" if job.active else job.state, "error": job.error}, None
+
+
+def _traces(values: Mapping[str, Any]) -> sl.analysis.NeuronTraces:
+    """The report that the worker sent as plain lists."""
+    return sl.analysis.NeuronTraces(
+        currents=np.array(values["currents"], np.float32),
+        site=np.array(values["site"]),
+        image=np.array(values["image"]),
+        position=np.array(values["position"]),
+        initial=np.array(values["initial"], np.float32),
+        members=np.array(values["members"], np.int32).reshape(-1, 4),
+    )

@@ -1,0 +1,121 @@
+"""Every page in a browser: themes, widths, accessibility, cold links, and nothing that leaves the machine."""
+
+import json
+import zipfile
+
+import pytest
+
+from tests.browser.conftest import quiet
+
+pytestmark = pytest.mark.browser
+PAGES = ("", "residuals", "accuracy", "help")
+WIDTHS = (1400, 1024, 800)
+XRANGE = "document.querySelector('.snnlab-figure').layout.xaxis.range"
+
+
+def strip(page):
+    return page.locator(".st-key-strip").inner_text()
+
+
+def sideways(page):
+    """Pixels by which the page could be scrolled to the right."""
+    return page.evaluate(
+        "Math.max(...['html', '[data-testid=stMain]'].map(s => {"
+        "const e = document.querySelector(s); return e.scrollWidth - e.clientWidth; }))"
+    )
+
+
+def test_a_cold_deep_link_shows_the_frame_and_keeps_its_address(open_page):
+    # The first test of the file: on a fresh server, Streamlit runs the page's file alone.
+    page = open_page("accuracy?T=4")
+    assert "T\n4" in strip(page)
+    assert page.get_by_role("link", name="Residuals").is_visible()
+    assert "T=4" in page.url
+    page.get_by_role("link", name="Help", exact=True).click()
+    page.get_by_role("heading", name="What do the words").wait_for()
+    quiet(page)
+    assert "/help" in page.url
+    assert "T=4" in page.url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_fit_and_are_accessible_in_both_themes(open_page, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page(name, scheme=scheme)
+    if name == "accuracy":
+        page.locator(".snnlab-figure .main-svg").first.wait_for()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(250)
+        assert sideways(page) <= 0, width
+    found = axe.Axe().run(page).response["violations"]
+    told = [(item["id"], item["impact"], [node["html"][:160] for node in item["nodes"][:3]]) for item in found]
+    assert not told, json.dumps(told, indent=1)
+
+
+def test_text_and_charts_follow_a_dark_theme(open_page):
+    page = open_page("accuracy", scheme="dark")
+    page.locator(".snnlab-figure .main-svg").first.wait_for()
+    colours = page.evaluate(
+        "[['[data-testid=stApp]', 'backgroundColor'], ['.snnlab-figure .xtick text', 'fill']]"
+        ".map(([s, property]) => getComputedStyle(document.querySelector(s))[property])"
+    )
+    background, ticks = (sum(int(part) for part in colour[4:-1].split(",")[:3]) for colour in colours)
+    assert background < 120
+    assert ticks > 380
+
+
+def test_a_figure_downloads_as_vector_pdf_and_the_zip_holds_everything(open_page, tmp_path):
+    page = open_page("accuracy")
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as asked:
+        page.get_by_role("button", name="PDF").click()
+    asked.value.save_as(tmp_path / "figure.pdf")
+    content = (tmp_path / "figure.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    with page.expect_download() as asked:
+        page.get_by_role("button", name="All (zip)").click()
+    asked.value.save_as(tmp_path / "all.zip")
+    names = zipfile.ZipFile(tmp_path / "all.zip").namelist()
+    assert {name.rsplit(".", 1)[-1] for name in names} >= {"pdf", "svg", "png", "csv", "yaml"}
+
+
+def test_zoom_and_hidden_curves_survive_new_data(open_page):
+    page = open_page("accuracy")
+    chart = page.locator(".snnlab-figure")
+    chart.locator(".main-svg").first.wait_for()
+    plot = chart.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(plot["x"] + 0.2 * plot["width"], plot["y"] + 0.5 * plot["height"])
+    page.mouse.down()
+    page.mouse.move(plot["x"] + 0.6 * plot["width"], plot["y"] + 0.5 * plot["height"], steps=4)
+    page.mouse.up()
+    zoomed = page.evaluate(XRANGE)
+    assert zoomed[1] - zoomed[0] < 20
+    page.evaluate("document.querySelector('.snnlab-figure').mark = 1")
+    page.get_by_role("spinbutton", name="Close enough").fill("5")
+    page.keyboard.press("Enter")
+    page.get_by_text("within 5 points of its ANN").wait_for()
+    quiet(page)
+    assert page.evaluate("document.querySelector('.snnlab-figure').mark") == 1
+    assert page.evaluate(XRANGE) == pytest.approx(zoomed)
+
+
+def test_the_strip_leads_to_the_page_that_sets_its_part_without_a_reload(open_page):
+    page = open_page("help")
+    page.evaluate("window.mark = 1")
+    page.locator(".st-key-strip a", has_text="gap").click()
+    page.get_by_role("heading", name="How many time-steps").wait_for()
+    quiet(page)
+    assert page.evaluate("window.mark") == 1
+
+
+def test_the_keyboard_reaches_a_choice_and_changes_it(open_page):
+    page = open_page("help")
+    page.get_by_role("combobox", name="Target T").focus()
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("option", name="4", exact=True).wait_for()
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**T=4**")
+    assert "T\n4" in strip(quiet(page))

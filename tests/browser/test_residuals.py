@@ -1,0 +1,217 @@
+"""The Residuals page in a browser: the view moves without the server, by mouse, keys and link, in both themes."""
+
+import base64
+import dataclasses
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snnlab as sl
+from pages._ui.residual_view import script
+from pages._ui.residual_view.pack import pack
+
+pytestmark = pytest.mark.browser
+playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROME = os.environ.get("SNNLAB_CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
+HOSTILE = "<img src=x onerror=alert(1)>.act"
+SERVER = ("--server.headless", "true", "--server.fileWatcherType", "none", "--server.address", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The shipped runs, one like the ResNet's to compare with, and one whose site names are hostile."""
+    found = sl.runs.Store(tmp_path_factory.mktemp("store") / "runs.sqlite")
+    shipped = {run.card["name"]: run for run in (found.get(row.id) for row in found.list())}
+    resnet, vgg = shipped["digits-resnet-qcfs-L4"], shipped["digits-vgg-qcfs-L8"]
+    other = resnet.recipe.changed(converter={"parameters": {"initial_fraction": 0.25}})
+    found.save(dataclasses.replace(resnet, id="c" * 32, recipe=other))
+    report = vgg.reports["residuals"]
+    renamed = dataclasses.replace(report, names=tuple(f"{HOSTILE}{i}" for i in range(len(report.names))))
+    limited = vgg.recipe.changed(data={"limit": 11})
+    reports = {**vgg.reports, "residuals": renamed}
+    found.save(dataclasses.replace(vgg, id="d" * 32, recipe=limited, reports=reports))
+    return found
+
+
+@pytest.fixture(scope="module")
+def resnet(store):
+    runs = [store.get(row.id) for row in store.list() if row.shipped]
+    return next(run for run in runs if run.card["name"] == "digits-resnet-qcfs-L4")
+
+
+@pytest.fixture(scope="module")
+def url(store, tmp_path_factory):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log"
+    places = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "SNNLAB_STORE": str(store.path), "PYTHONPATH": places}
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *SERVER]
+    with log.open("w") as out:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield f"{address}/residuals"
+    server.terminate()
+    server.wait(10)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    if not CHROME:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROME, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chrome):
+    context = chrome.new_context(viewport={"width": 1400, "height": 1000})
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("dialog", lambda dialog: problems.append(dialog.message))
+    yield opened
+    context.close()
+    assert not problems
+
+
+def open_view(page, url: str, address: str) -> None:
+    page.goto(f"{url}?{address}")
+    page.wait_for_selector(".residuals[data-drawn]", timeout=30_000)
+
+
+def at(page) -> str:
+    return page.locator(".residuals").get_attribute("data-drawn")
+
+
+def test_the_browser_s_simulation_gives_the_class_and_shares_of_the_report(chrome, resnet):
+    report, traces = resnet.reports["residuals"], resnet.reports["traces"]
+    text = pack(report, run_id="x", name="x", accuracy=resnet.reports["accuracy"], traces=traces)
+    page = chrome.new_page()
+    module = base64.b64encode(script().encode()).decode()
+    found = page.evaluate(
+        """async ([module, text]) => {
+            const { decodeReport, simulate, simulateEven } = await import("data:text/javascript;base64," + module);
+            const report = await decodeReport(text), rows = report.arrays.members, wrong = [], even = [];
+            for (let i = 0; i < rows.length; i += 4) {
+                const { currents, initial } = report.trace(rows[i + 3]);
+                const steps = simulate(currents, initial).slice(0, report.steps[rows[i + 1]]), now = steps.at(-1);
+                if (now.kind !== rows[i + 2]) wrong.push(i / 4);
+                const count = simulateEven(steps, initial).reduce((sum, { spike }) => sum + spike, 0);
+                if (count !== now.ideal) even.push(i / 4);
+            }
+            const shares = report.names.map((_, site) => report.steps.map((_, snapshot) =>
+                [0, 1, 2, 3, 4].map((kind) => report.share(site, snapshot, kind, true))));
+            const right = report.names.map((_, site) => report.steps.map((_, snapshot) =>
+                report.right(site, snapshot, true)));
+            return { wrong, even, checked: rows.length / 4, shares, right };
+        }""",
+        [module, text],
+    )
+    page.close()
+    assert found["checked"] == len(traces.members) > 1000
+    assert found["wrong"] == []
+    assert found["even"] == []
+    frame = report.to_frame()
+    kinds = ["silent", "exact", "excess", "missing", "saturated"]
+    np.testing.assert_allclose(np.reshape(found["shares"], (-1, 5)), frame[kinds], rtol=1e-12)
+    np.testing.assert_allclose(np.ravel(found["right"]), frame["right"], rtol=1e-12)
+
+
+def test_moving_t_and_site_asks_the_server_once_at_rest_and_a_link_restores_it(page, url, resnet):
+    sent: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(len(data))))
+    open_view(page, url, f"run={resnet.id[:12]}&t=4&site=layer1.0.act1")
+    assert at(page).endswith("t=4 site=1")
+    page.wait_for_timeout(800)
+    sent.clear()
+    slider = page.get_by_role("slider", name="Time-step t")
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowRight")
+    page.get_by_role("listbox").press("End")
+    page.get_by_role("listbox").press("ArrowUp")
+    page.get_by_role("listbox").press("ArrowLeft")
+    assert sent == []
+    page.wait_for_url(re.compile(r"t=6&site=layer3\.2\.act1"))
+    assert len(sent) == 1
+    page.reload()
+    page.wait_for_selector(".residuals[data-drawn]")
+    assert at(page).endswith("t=6 site=17")
+    expect(page.locator(".title b")).to_have_text("layer3.2.act1")
+    expect(page.locator(".identity")).to_contain_text("holds: largest error")
+
+
+def test_play_classes_and_forms_of_the_view(page, url, resnet):
+    open_view(page, url, f"run={resnet.id[:12]}&t=8&site=stem.act&compare={'c' * 12}")
+    expect(page.locator(".detail > .sentence")).to_contain_text("Constant input: every count is right.")
+    expect(page.locator(".chips button").nth(0)).to_be_disabled()
+    page.locator(".jump").first.click()
+    expect(page.locator(".chips button[aria-pressed=true]")).to_contain_text("excess")
+    expect(page.locator(".chips small.other").first).to_contain_text("(0.0)")
+    page.get_by_role("button", name="all", exact=True).click()
+    expect(page.locator(".foot")).to_contain_text("Shares are of all neurons.")
+    page.get_by_role("button", name="heat").click()
+    page.get_by_role("button", name="dense").click()
+    expect(page.locator(".row[aria-selected=true]")).to_have_css("height", "22px")
+    place = page.locator(".place").inner_text()
+    page.get_by_role("button", name="another").click()
+    expect(page.locator(".place")).not_to_have_text(place)
+    page.get_by_role("button", name="Play over t").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.locator(".readout")).to_contain_text("= 32", timeout=5000)
+    expect(page.get_by_role("button", name="Play over t")).to_be_visible(timeout=5000)
+    page.get_by_role("slider", name="Time-step t").press("Home")
+    expect(page.locator(".calm")).to_contain_text("within one step nothing can be early or late")
+
+
+def test_a_neuron_out_of_range_is_refused_where_it_is_typed(page, url, resnet):
+    open_view(page, url, f"run={resnet.id[:12]}&t=4&site=layer2.2.act2")
+    page.get_by_role("button", name="choose").click()
+    page.get_by_role("spinbutton", name="image").fill("270")
+    page.get_by_role("button", name="show").click()
+    expect(page.locator(".problem")).to_have_text("image goes from 0 to 269 at layer2.2.act2.")
+
+
+def test_hostile_names_are_text(page, url):
+    open_view(page, url, f"run={'d' * 12}&t=4")
+    expect(page.locator(".title b")).to_contain_text(HOSTILE)
+    assert page.locator(".residuals img").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_view(chrome, url, resnet, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = chrome.new_context(viewport={"width": 800, "height": 900}, color_scheme=scheme).new_page()
+    open_view(page, url, f"run={resnet.id[:12]}&t=4&compare={'c' * 12}")
+    page.get_by_role("button", name="choose").click()
+    page.wait_for_timeout(500)
+    found = axe.run(page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
+    wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    page.context.close()
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert not wide
