@@ -1,6 +1,7 @@
 """Accuracy of ANN and SNN, each from one pass over the images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -29,20 +30,28 @@ def predict(
         DataError: No image, NaN in one, or images that do not fit the network.
     """
     images = as_images(data)
-    training = ann.training
-    ann.eval()
     found = []
+    with _evaluating(ann):
+        for start in range(0, len(images), _BATCH):
+            stop = min(start + _BATCH, len(images))
+            x = images.batch(start, stop)
+            check_finite(x, start)
+            found.append(_logits(ann, x).argmax(1).numpy().astype(np.int16))
+            progress(stop, len(images), "images through the ANN")
+    return np.concatenate(found)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards every module is in the mode it was in."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
     try:
         with torch.inference_mode():
-            for start in range(0, len(images), _BATCH):
-                stop = min(start + _BATCH, len(images))
-                x = images.batch(start, stop)
-                check_finite(x, start)
-                found.append(_logits(ann, x).argmax(1).numpy().astype(np.int16))
-                progress(stop, len(images), "images through the ANN")
+            yield
     finally:
-        ann.train(training)
-    return np.concatenate(found)
+        for module, training in modes:
+            module.training = training
 
 
 def _logits(ann: nn.Module, x: Tensor) -> Tensor:
@@ -111,7 +120,7 @@ def accuracy_vs_steps(
         raise DataError(f"accuracy_vs_steps compares conversions with one ANN; found {len(anns)} ANNs.")
     images = as_images(data)
     ann_predictions = predict(anns[0], images, progress=progress)
-    with torch.inference_mode():
+    with _evaluating(anns[0]):
         num_classes = int(anns[0](images.batch(0, 1)).shape[1])
     return tuple(
         curve_of(

@@ -19,7 +19,7 @@ def residuals(recording: Recording) -> ResidualReport:
     if not recording.snapshots:
         raise SimulationError("This recording kept no residuals; simulate with snapshots=[...].")
     sites = list(recording.sites.values())
-    kept = [site.statistics for site in sites if site.statistics is not None]
+    kept = [site.statistics for site in sites]
     error = np.array([statistics.identity[0] for statistics in kept])
     ratio = np.array([statistics.identity[1] for statistics in kept])
     return ResidualReport(

@@ -61,3 +61,15 @@ def one_line_errors(debug: bool) -> Iterator[None]:
         text = str(error) if isinstance(error, SnnlabError) else f"{type(error).__name__}: {error}"
         errors.print(f"error: {text}", markup=False)
         raise typer.Exit(1) from None
+    except typer.Exit:
+        raise
+    except Exception as error:  # a defect of ours; the traceback is for its report
+        if debug:
+            raise
+        reason = (str(error).splitlines() or ["no message"])[0][:200]
+        errors.print(
+            f"error: snnlab failed in an unexpected way ({type(error).__name__}: {reason}); "
+            "please report it with what `snnlab --debug ...` prints.",
+            markup=False,
+        )
+        raise typer.Exit(1) from None

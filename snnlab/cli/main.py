@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,11 @@ from snnlab import __version__
 from snnlab.cli import options as opt
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
 from snnlab.cli.launcher import DEFAULT_PORT, start_app
-from snnlab.core.errors import RecipeError, StoreError
+from snnlab.core.errors import CheckpointError, RecipeError, StoreError
+
+if TYPE_CHECKING:
+    from snnlab.core.recipe import Recipe
+    from snnlab.runs.run import Run
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -163,13 +167,14 @@ def evaluate(
     site: opt.SiteEdit = None,
     num_steps: opt.NumSteps = None,
     seed: opt.Seed = None,
+    dtype: opt.Dtype = None,
     recipe: opt.RecipeFile = None,
     json: opt.Json = False,
 ) -> None:
     """Accuracy of the ANN and of its SNN at t = 1..T."""
     flags = opt.Flags(
         checkpoint, architecture, levels, dataset, data_dir, split, limit, normalize, method, set_, site, num_steps,
-        seed, recipe,
+        seed, dtype, recipe,
     )  # fmt: skip
     run, looks = _execute(opt.make_recipe(flags, snapshots=()))
     curve = run.accuracy
@@ -220,6 +225,7 @@ def residuals(
     site: opt.SiteEdit = None,
     num_steps: opt.NumSteps = None,
     seed: opt.Seed = None,
+    dtype: opt.Dtype = None,
     recipe: opt.RecipeFile = None,
     json: opt.Json = False,
 ) -> None:
@@ -228,7 +234,7 @@ def residuals(
 
     flags = opt.Flags(
         checkpoint, architecture, levels, dataset, data_dir, split, limit, normalize, method, set_, site, num_steps,
-        seed, recipe,
+        seed, dtype, recipe,
     )  # fmt: skip
     made = opt.make_recipe(flags, snapshots=None if snapshots is None else _steps(snapshots))
     if not made.snapshots:
@@ -268,6 +274,7 @@ def residuals_as_json(report: Any) -> dict[str, Any]:
             {
                 "name": name,
                 "threshold": float(report.thresholds[i]),
+                "largest_identity_error": float(report.identity_error[i]),
                 "snapshots": [
                     {"step": row["step"]}
                     | {column: row[column] for column in columns}
@@ -276,7 +283,7 @@ def residuals_as_json(report: Any) -> dict[str, Any]:
                 ],
             }
         )
-    return {"sites": sites, "largest_identity_error": float(report.identity_error.max())}
+    return {"sites": sites}
 
 
 @app.command()
@@ -299,12 +306,18 @@ def convert(
     from snnlab.runs.execute import convert_prepared, resolve
     from snnlab.simulation import save_snn
 
+    if out.suffix != ".safetensors":
+        raise RecipeError(f"--out {str(out)!r} must end in .safetensors.")
     flags = opt.Flags(
-        checkpoint, architecture, levels, dataset, data_dir, None, None, normalize, method, set_, site, 1, None, recipe
-    )
+        checkpoint, architecture, levels, dataset, data_dir, normalize=normalize, method=method, set=set_, site=site,
+        num_steps=1, recipe=recipe,
+    )  # fmt: skip
     with progress_bar() as progress:
         prepared = resolve(opt.make_recipe(flags, snapshots=()), progress=progress)
         snn = convert_prepared(prepared, progress=progress)
+    source = Path(prepared.recipe.checkpoint.source)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise CheckpointError(f"--out {str(out)!r} is the checkpoint itself; give the converted network another name.")
     save_snn(snn, out, checkpoint=prepared.checkpoint)
     for note in prepared.notes:
         warn(note)
@@ -364,8 +377,8 @@ def fetch(
     typer.echo(f"{name} is in {folder}")
 
 
-def _execute(recipe: Any) -> tuple[Any, int]:
-    """Run a recipe, store it, count the look at a test set; (run, looks)."""
+def _execute(recipe: "Recipe") -> "tuple[Run, int | None]":
+    """Run a recipe and store it; (run, looks at its test set: None when they could not be counted)."""
     from snnlab.runs.execute import analyse_prepared, resolve
     from snnlab.runs.store import Store
 
@@ -375,18 +388,14 @@ def _execute(recipe: Any) -> tuple[Any, int]:
         run = analyse_prepared(prepared, started=started, progress=progress)
     for note in run.notes:
         warn(note)
-    looks = 0
+    looks: int | None = None
     try:
-        store = Store()
-        if recipe.data.split == "test":
-            looks = store.look(
-                dataset=recipe.data.dataset, lineage=run.recipe.checkpoint.sha256 or "", recipe_sha=run.recipe_sha
-            )
-            warn(f"look {looks} at the test images of {recipe.data.dataset} with this checkpoint")
-        store.save(run)
+        looks = Store().record(run)
     except StoreError as error:
         # The numbers are there; a full or read-only disk must not take them away.
         warn(f"the run was not stored: {error}")
+    if looks:
+        warn(f"look {looks} at the test images of {run.recipe.data.dataset} with this checkpoint")
     return run, looks
 
 

@@ -1,5 +1,6 @@
 """Options that several verbs share, and the recipe they make."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +34,7 @@ SiteEdit = Annotated[
 ]
 NumSteps = Annotated[int | None, typer.Option(help="T, simulated time-steps; every smaller t is in the result.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random choice.")]
+Dtype = Annotated[str | None, typer.Option(help="float32 (default), or float64 for edge cases.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe file (YAML); flags override its values.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
 
@@ -54,6 +56,7 @@ class Flags:
     site: list[str] | None = None
     num_steps: int | None = None
     seed: int | None = None
+    dtype: str | None = None
     recipe: Path | None = None
 
 
@@ -68,7 +71,13 @@ def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Re
         RecipeError: Something is missing or not valid.
     """
     values = Recipe.from_file(flags.recipe).to_dict() if flags.recipe else _from_checkpoint(flags)
-    _put(values, "checkpoint", source=flags.checkpoint, architecture=flags.architecture, levels=flags.levels)
+    _put(
+        values,
+        "checkpoint",
+        source=flags.checkpoint,
+        architecture=_architecture(flags.architecture),
+        levels=flags.levels,
+    )
     if flags.recipe and flags.checkpoint:
         values["checkpoint"].pop("sha256", None)  # another file than the recipe's
     _put(values, "data", dataset=flags.dataset, folder=flags.data_dir, split=flags.split, limit=flags.limit)
@@ -83,8 +92,9 @@ def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Re
         values["converter"].setdefault("sites", {}).setdefault(name, {})[field] = value
     if flags.num_steps is not None:
         values["num_steps"] = flags.num_steps
-    if flags.seed is not None:
-        values["seed"] = flags.seed
+    for name in ("seed", "dtype"):
+        if getattr(flags, name) is not None:
+            values[name] = getattr(flags, name)
     if snapshots is not None:
         values["snapshots"], values["traces"] = snapshots, 0
     elif "snapshots" in values:
@@ -98,7 +108,7 @@ def _from_checkpoint(flags: Flags) -> dict[str, Any]:
         raise RecipeError("Name a checkpoint (a file or a bundled name), or give --recipe FILE.yaml.")
     from snnlab.io import load_checkpoint  # torch: only when there is something to open
 
-    known = load_checkpoint(flags.checkpoint, architecture=flags.architecture, levels=flags.levels).card
+    known = load_checkpoint(flags.checkpoint, architecture=_architecture(flags.architecture), levels=flags.levels).card
     if flags.dataset is None and known.dataset is None:
         raise RecipeError(f"{known.name} does not tell its dataset; give --dataset, one of {', '.join(DATASETS)}.")
     if flags.num_steps is None:
@@ -109,6 +119,16 @@ def _from_checkpoint(flags: Flags) -> dict[str, Any]:
         "converter": {"method": flags.method or default_method(known.activation)},
         "num_steps": flags.num_steps,
     }
+
+
+def _architecture(text: str | None) -> Any:
+    """A name, a file, a line of layers, or JSON as the app shows it."""
+    if text is None or not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise RecipeError("--architecture begins like JSON and is none; give a name, a YAML file or JSON.") from None
 
 
 def _put(values: dict[str, Any], part: str, **fields: Any) -> None:

@@ -109,7 +109,9 @@ class Recipe(_Part):
     @field_validator("snapshots", mode="before")
     @classmethod
     def _sorted_snapshots(cls, value: Any) -> tuple[int, ...]:
-        return tuple(sorted({int(step) for step in value}))
+        if not isinstance(value, list | tuple | range) or not all(type(step) is int for step in value):
+            raise ValueError("must be a list of whole numbers, such as [1, 2, 4]")
+        return tuple(sorted(set(value)))
 
     @model_validator(mode="after")
     def _snapshots_within_run(self) -> Self:
@@ -208,7 +210,24 @@ def _first_problem(error: pydantic.ValidationError) -> str:
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, RecipeError):
         return str(cause)
+    given, limits = problem.get("input"), problem.get("ctx", {})
+    sentence = _BOUNDS.get(problem["type"])
+    if sentence is not None:
+        return f"{where} is {given!r}; " + sentence.format(**limits)
     reason = problem["msg"].removeprefix("Value error, ")
-    given = problem.get("input")
     shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
     return f"{where}: {reason[0].lower()}{reason[1:]}{shown}."
+
+
+_BOUNDS = {
+    "greater_than_equal": "it must be at least {ge}.",
+    "greater_than": "it must be above {gt}.",
+    "less_than_equal": "it must be at most {le}.",
+    "int_parsing": "it must be a whole number.",
+    "int_type": "it must be a whole number.",
+    "int_from_float": "it must be a whole number.",
+    "finite_number": "it must be a finite number.",
+    "literal_error": "it must be one of {expected}.",
+    "extra_forbidden": "there is no such field in a recipe.",
+    "missing": "it is missing.",
+}

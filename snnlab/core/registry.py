@@ -39,10 +39,11 @@ class Parameter:
             RecipeError: The value has the wrong type or lies outside the range.
         """
         if self.choices:
-            if value not in self.choices:
+            same = [choice for choice in self.choices if type(choice) is type(value) and choice == value]
+            if not same:
                 listed = ", ".join(str(choice) for choice in self.choices)
                 raise RecipeError(f"{self.name} = {value!r} is not one of {listed}.")
-            return value
+            return same[0]
         try:
             number = type(self.default)(value)
         except (TypeError, ValueError):

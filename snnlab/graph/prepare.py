@@ -48,5 +48,7 @@ def prepare(ann: nn.Module) -> PreparedNetwork:
     for node in graph_module.graph.nodes:
         if node.op == "call_function" and node.target is operator.iadd:
             node.target = operator.add
+        elif node.op == "call_method" and node.target == "view":
+            node.target = "reshape"  # the engine's channels-last memory has no such view
     folded = fold_batch_norm(graph_module)
     return PreparedNetwork(graph_module, coverage.sites, folded, coverage)

@@ -104,6 +104,8 @@ def _module_rule(module: nn.Module) -> Rule:
     spec = describe(module)
     if spec is not None:
         return Rule("site", "exact", f"{spec.kind} becomes an integrate-and-fire neuron")
+    if getattr(module, "running_mean", 0) is None:
+        return Rule("refused", "refused", "it normalises by the batch at hand; train it with track_running_stats=True")
     if isinstance(module, _AFFINE_MODULES):
         return _AFFINE
     if isinstance(module, _MAX_POOLS):

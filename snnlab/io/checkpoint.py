@@ -175,6 +175,10 @@ def load_checkpoint(
         raise CheckpointError(f"levels = {levels} is not a whole number from 1 to {MAX_LEVELS}.")
     path = _locate(path)
     opened = read_file(path)
+    if "snnlab_snn" in opened.header:
+        raise CheckpointError(
+            f"{opened.name} is a converted spiking network, not an ANN; open it with snnlab.load_snn."
+        )
     header = read_header(opened.header, opened.name)
     if header is not None:
         checkpoint = _load_native(opened, header)

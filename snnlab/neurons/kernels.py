@@ -65,38 +65,6 @@ def advance(potential, current, threshold, at_equality, emitted):  # type: ignor
 
 
 @njit(nogil=True, cache=True)
-def fire(current, threshold, initial, at_equality, emitted, first, last):  # type: ignore[no-untyped-def]
-    """Integrate and fire over T steps, nothing recorded.
-
-    Args:
-        current: Input, (T, N, P), or (1, N, P) when it is the same at every step; float32 or float64.
-        threshold: (P,), same type.
-        initial: v(0), (P,), same type.
-        at_equality: Fire on ``>=`` rather than ``>``.
-        emitted: Receives threshold x spikes, (T, N, P); may be ``current``.
-        first: First image to run; bounds, not slices, keep the arrays contiguous for the compiler.
-        last: Image after the last one.
-
-    Returns:
-        Number of spikes.
-    """
-    steps, _, neurons = emitted.shape
-    constant = current.shape[0] == 1
-    scratch = np.empty((2, _BLOCK), dtype=current.dtype)
-    spikes = 0
-    for n in range(first, last):
-        for start in range(0, neurons, _BLOCK):
-            stop = min(start + _BLOCK, neurons)
-            potential, out = scratch[0, : stop - start], scratch[1, : stop - start]
-            potential[:] = initial[start:stop]
-            for t in range(steps):
-                row = current[0 if constant else t, n, start:stop]
-                spikes += advance(potential, row, threshold[start:stop], at_equality, out)
-                emitted[t, n, start:stop] = out
-    return spikes
-
-
-@njit(nogil=True, cache=True)
 def bin_of(u, edges):  # type: ignore[no-untyped-def]
     """Bin of v/threshold on the fixed edges; bin i is [edges[i-1], edges[i])."""
     if CORE_LOW <= u < CORE_HIGH:
@@ -142,10 +110,8 @@ def class_of(count, ideal, step):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def count_block(  # type: ignore[no-untyped-def]
-    potential, threshold, count, charge, peak, step, edges, histogram, spike_errors, moments, fired, identity
-):
-    """Add a block of neurons, as they stand after ``step``, to the statistics of one snapshot.
+def check_block(potential, threshold, count, charge, peak, step, identity):  # type: ignore[no-untyped-def]
+    """Charge balance of a block of neurons: v(0) + sum I = threshold x N + v(t).
 
     Args:
         potential: v, (P,), activation units.
@@ -154,30 +120,51 @@ def count_block(  # type: ignore[no-untyped-def]
         charge: v(0) + sum I, (P,), float64.
         peak: Largest abs(v) so far, (P,).
         step: t.
-        edges: The fixed bin edges.
-        histogram: (classes, NUM_BINS).
-        spike_errors: (2 K_LIMIT + 1,).
-        moments: (classes, 4).
-        fired: (3,).
-        identity: (2,).
+        identity: Updated: largest error in thresholds, largest ratio of an error to its tolerance, (2,).
 
     Returns:
-        ``(spikes, nan)``: spikes of the counted neurons, and how many were not a number.
+        Potentials that are not a number.
     """
-    spikes = nan = 0
+    nan = 0
     for j in range(len(potential)):
         theta = np.float64(threshold[j])
-        v = np.float64(potential[j]) / theta
-        if math.isnan(v):
-            nan += 1
-            continue
         error = abs(charge[j] - count[j] * theta - np.float64(potential[j]))
+        if math.isnan(error):
+            nan += 1
         # Products first: a division only for the few neurons that set a new record.
         if error > identity[0] * theta:
             identity[0] = error / theta
         allowed = max(BASE_TOLERANCE * theta, FLOAT_STEP * step * (np.float64(peak[j]) + theta))
         if error > identity[1] * allowed:
             identity[1] = error / allowed
+    return nan
+
+
+@njit(nogil=True, cache=True)
+def count_block(  # type: ignore[no-untyped-def]
+    potential, threshold, count, step, edges, histogram, spike_errors, moments, fired
+):
+    """Add a block of neurons, as they stand after ``step``, to the statistics of one snapshot.
+
+    Args:
+        potential: v, (P,), activation units; what is not a number is left out.
+        threshold: (P,).
+        count: Spikes so far, (P,), int32.
+        step: t.
+        edges: The fixed bin edges.
+        histogram: (classes, NUM_BINS).
+        spike_errors: (2 K_LIMIT + 1,).
+        moments: (classes, 4).
+        fired: (3,).
+
+    Returns:
+        Spikes of the counted neurons.
+    """
+    spikes = 0
+    for j in range(len(potential)):
+        v = np.float64(potential[j]) / np.float64(threshold[j])
+        if math.isnan(v):
+            continue
         ideal = ideal_count(count[j], v, step)
         kind = class_of(count[j], ideal, step)
         histogram[kind, bin_of(v, edges)] += 1
@@ -191,24 +178,24 @@ def count_block(  # type: ignore[no-untyped-def]
             fired[0] += 1
             fired[1] += v
             fired[2] += v * v
-    return spikes, nan
+    return spikes
 
 
 @njit(nogil=True, cache=True)
-def fire_and_count(  # type: ignore[no-untyped-def]
+def fire(  # type: ignore[no-untyped-def]
     current, threshold, initial, at_equality, emitted, first, last, snapshot_at, edges, histogram, spike_errors,
     moments, fired, spikes, nan, identity,
 ):  # fmt: skip
-    """Integrate and fire over T steps; at snapshots add every neuron to the statistics.
+    """Integrate and fire over T steps; count at snapshots; check charge balance there and at T.
 
     Args:
-        current: Input, as in ``fire``.
-        threshold: As in ``fire``.
-        initial: As in ``fire``.
-        at_equality: As in ``fire``.
-        emitted: As in ``fire``.
-        first: As in ``fire``.
-        last: As in ``fire``.
+        current: Input, (T, N, P), or (1, N, P) when it is the same at every step; float32 or float64.
+        threshold: (P,), same type.
+        initial: v(0), (P,), same type.
+        at_equality: Fire on ``>=`` rather than ``>``.
+        emitted: Receives threshold x spikes, (T, N, P); may be ``current``.
+        first: First image to run; bounds, not slices, keep the arrays contiguous for the compiler.
+        last: Image after the last one.
         snapshot_at: Snapshot index of each step, -1 for none, (T,).
         edges: The fixed bin edges, float64.
         histogram: Counts, (snapshots, classes, NUM_BINS), int64.
@@ -216,7 +203,7 @@ def fire_and_count(  # type: ignore[no-untyped-def]
         moments: Sum, sum of squares, minimum, maximum of v/threshold, (snapshots, classes, 4), float64.
         fired: Count, sum, sum of squares where N > 0 and abs(v) < 2 thresholds, (snapshots, 3), float64.
         spikes: Spikes up to each snapshot, (snapshots,), int64.
-        nan: Potentials that are not a number, (snapshots,), int64.
+        nan: Potentials that are not a number, per snapshot, (snapshots or 1,), int64.
         identity: Largest charge-balance error in thresholds, and largest ratio of it to its tolerance, (2,), float64.
 
     Returns:
@@ -248,13 +235,12 @@ def fire_and_count(  # type: ignore[no-untyped-def]
                     peak[j] = max(peak[j], abs(potential[j]))
                 emitted[t, n, start:stop] = out
                 s = snapshot_at[t]
+                if s >= 0 or t == steps - 1:
+                    nan[max(s, 0)] += check_block(potential, theta, count, charge, peak, t + 1, identity)
                 if s >= 0:
-                    new_spikes, new_nan = count_block(
-                        potential, theta, count, charge, peak, t + 1, edges, histogram[s], spike_errors[s], moments[s],
-                        fired[s], identity,
-                    )  # fmt: skip
-                    spikes[s] += new_spikes
-                    nan[s] += new_nan
+                    spikes[s] += count_block(
+                        potential, theta, count, t + 1, edges, histogram[s], spike_errors[s], moments[s], fired[s]
+                    )
     return total_spikes
 
 

@@ -131,8 +131,14 @@ class Worker:
         self._jobs[job.id] = replace(job, state="running", started=time.monotonic(), what="starting")
         request = {"id": job.id, "kind": job.kind, "arguments": job.arguments}
         assert process.stdin is not None, "started with a pipe"
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+        except OSError:  # it died between the look and the write; a fresh one takes the job
+            self._process, self._running = None, None
+            self._jobs[job.id] = replace(job, state="queued")
+            self._queue.insert(0, job.id)
+            self._next()
 
     def _read(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None, "started with a pipe"

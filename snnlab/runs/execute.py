@@ -71,7 +71,8 @@ def resolve(recipe: Recipe, *, check_normalization: bool = True, progress: Progr
     check_fit(checkpoint, dataset)
     notes = list(card.notes)
     name = recipe.data.normalize or card.normalization
-    if check_normalization and card.foreign:
+    unusual = recipe.data.normalize is not None and recipe.data.normalize != card.normalization
+    if check_normalization and (card.foreign or unusual):
         report = find_normalization(checkpoint, dataset, chosen=name or "", progress=progress)
         if name is None:
             name = report.best
@@ -87,7 +88,17 @@ def resolve(recipe: Recipe, *, check_normalization: bool = True, progress: Progr
             )
     name = name or dataset.normalization.name
     parse_normalization(name).check(dataset.image_shape[0])
-    complete = recipe.changed(checkpoint={"sha256": card.sha256}, data={"normalize": name, "sha256": dataset.sha256})
+    if recipe.data.sha256 and recipe.data.sha256 != dataset.sha256:
+        raise RecipeError(
+            f"{dataset.location} has changed: its SHA-256 begins {str(dataset.sha256)[:12]}, the recipe was made with "
+            f"{recipe.data.sha256[:12]}; restore the file or make a new recipe."
+        )
+    # What a declared file says, not where it lies: the recipe must mean the same tomorrow.
+    declared = None if choice.architecture is None else card.architecture
+    complete = recipe.changed(
+        checkpoint={"sha256": card.sha256, "architecture": declared},
+        data={"normalize": name, "sha256": dataset.sha256},
+    )
     return Prepared(complete, checkpoint, dataset, tuple(notes))
 
 

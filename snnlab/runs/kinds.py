@@ -34,9 +34,10 @@ def open_checkpoint(
 
 
 def run_analysis(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Execute a recipe and store the run: ``{"run": id, "notes"}``."""
+    """Execute a recipe and store the run: ``{"run": id, "notes", "looks"}``."""
     run = analyse(Recipe.parse(recipe), progress=progress)
-    return {"run": Store().save(run), "notes": list(run.notes)}
+    looks = Store().record(run)
+    return {"run": run.id, "notes": list(run.notes), "looks": looks}
 
 
 def rank_normalization(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -65,9 +66,9 @@ def evaluate_ann(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[
     low, high = wilson_interval(correct, len(images))
     looks = 0
     if choice.split == "test":
-        looks = Store().look(
-            dataset=choice.dataset, lineage=prepared.checkpoint.card.sha256, recipe_sha=prepared.recipe.sha
-        )
+        card = prepared.checkpoint.card
+        lineage = card.origin_sha256 or card.sha256
+        looks = Store().look(dataset=choice.dataset, lineage=lineage, recipe_sha=prepared.recipe.sha)
     return {
         "accuracy": correct / len(images),
         "low": float(low),

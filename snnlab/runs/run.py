@@ -15,7 +15,7 @@ import numpy as np
 
 from snnlab.analysis.reports import AccuracyCurve, ConversionReport, NeuronTraces, Report, ResidualReport
 from snnlab.core.errors import StoreError
-from snnlab.core.recipe import Recipe
+from snnlab.core.recipe import RESULTS_VERSION, Recipe
 
 _META = "run.json"
 _PACKAGES = ("torch", "numpy", "snntorch", "numba", "snnlab-workbench")
@@ -166,6 +166,7 @@ def environment(*, seconds: float, threads: int, device: str = "cpu") -> dict[st
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "threads": threads,
+        "results_version": RESULTS_VERSION,
         "device": device,
         "seconds": round(seconds, 3),
         "versions": versions,

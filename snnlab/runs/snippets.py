@@ -1,5 +1,6 @@
 """The same run as a command line and as Python, for copying."""
 
+import json
 import shlex
 from typing import Any
 
@@ -18,8 +19,9 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
     data, converter = recipe.data, recipe.converter
     steps = num_steps or recipe.num_steps
     words = ["snnlab", verb, recipe.checkpoint.source]
-    if isinstance(recipe.checkpoint.architecture, str):
-        words += ["--architecture", recipe.checkpoint.architecture]
+    architecture = recipe.checkpoint.architecture
+    if architecture is not None:
+        words += ["--architecture", architecture if isinstance(architecture, str) else json.dumps(architecture)]
     if recipe.checkpoint.levels is not None:
         words += ["--levels", str(recipe.checkpoint.levels)]
     words += ["--dataset", data.dataset]
@@ -38,6 +40,10 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
             if getattr(site, field) is not None:
                 words += ["--site", f"{name}.{field}={getattr(site, field)}"]
     words += ["--num-steps", str(steps)]
+    if recipe.dtype != "float32":
+        words += ["--dtype", recipe.dtype]
+    if recipe.seed:
+        words += ["--seed", str(recipe.seed)]
     if verb == "residuals":
         words += ["--snapshots", ",".join(str(t) for t in recipe.snapshots if t <= steps)]
     return shlex.join(words)
@@ -56,6 +62,7 @@ def as_python(recipe: Recipe) -> str:
     )
     edits = {name: site.model_dump(exclude_none=True) for name, site in converter.sites.items()}
     lines = [
+        *(["import torch"] if recipe.dtype != "float32" else []),
         "import snnlab as sl",
         "",
         f"ckpt = sl.load_checkpoint({choice.source!r}{declared})",
@@ -64,6 +71,10 @@ def as_python(recipe: Recipe) -> str:
         + (f", sites={edits!r})" if edits else ")"),
     ]
     extra = ', candidates="random"' if recipe.traces else ""
+    if recipe.dtype != "float32":
+        extra += f", dtype=torch.{recipe.dtype}"
+    if recipe.seed:
+        extra += f", seed={recipe.seed}"
     snapshots = f", snapshots={list(recipe.snapshots)}" if recipe.snapshots else ""
     lines += [f"rec = sl.simulate(snn, images, num_steps={recipe.num_steps}{snapshots}{extra})"]
     if recipe.snapshots:

@@ -127,6 +127,22 @@ class Store:
             raise StoreError(self._trouble(error)) from None
         return run.id
 
+    def record(self, run: Run) -> int:
+        """Store a run, and count it when its images are a test set.
+
+        Returns:
+            Looks taken at this test set with this checkpoint, this one included; 0 for other splits.
+
+        Raises:
+            StoreError: As ``save``.
+        """
+        looks = 0
+        if run.recipe.data.split == "test":
+            lineage = run.card.get("origin_sha256") or run.card["sha256"]
+            looks = self.look(dataset=run.recipe.data.dataset, lineage=lineage, recipe_sha=run.recipe_sha)
+        self.save(run)
+        return looks
+
     def get(self, run_id: str) -> Run:
         """A run by its id or the first 6 or more digits of it.
 

@@ -7,6 +7,7 @@ the statistics at the snapshots, so that no potential is ever stored.
 
 import copy
 import math
+import operator
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from snnlab.core.errors import SimulationError
 from snnlab.core.progress import ProgressCallback, silent
@@ -84,7 +85,7 @@ def simulate(
     images = as_images(data)
     started = time.perf_counter()
     # A copy in channels-last memory: convolutions on a CPU are faster so, and the caller's model stays as it is.
-    graph = copy.deepcopy(snn.graph).to(dtype)
+    graph = copy.deepcopy(snn.graph).eval().to(dtype)
     graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shapes = site_shapes(snn, images.batch(0, 1))
     modules = dict(graph.named_modules())
@@ -185,7 +186,7 @@ def _run(
             return value.data if value.varies else _repeat(value.data, num_steps)
         elif node.op == "call_module" and node.target in runners:
             source = node.args[0]
-            own = len(source.users) == 1 and env[source].varies
+            own = len(source.users) == 1 and _makes_new_memory(source, modules)
             spikes = runners[node.target].run(env[source].data, env[source].varies, images, start, in_place=own)
             env[node] = _Value(spikes, True)
         else:
@@ -193,6 +194,13 @@ def _run(
         for done in last_use.get(node, ()):
             del env[done]
     raise AssertionError("a traced graph ends in an output node")
+
+
+def _makes_new_memory(node: fx.Node, modules: dict[str, Any]) -> bool:
+    """Whether nobody else can hold this node's result: an identity, dropout or flatten passes on its input's memory."""
+    if node.op == "call_module":
+        return isinstance(modules[str(node.target)], nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+    return node.op == "call_function" and node.target in (operator.add, torch.add)
 
 
 def _apply(node: fx.Node, modules: dict[str, Any], env: dict[fx.Node, _Value], num_steps: int) -> _Value:
@@ -294,10 +302,10 @@ def _fitting_batch(shapes: dict[str, tuple[int, ...]], num_steps: int, memory: i
 
 def _draw_candidates(shape: tuple[int, ...], images: int, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Image and flat position of about 2,000 neurons, spread evenly over the images."""
-    per_image = min(math.prod(shape), max(1, math.ceil(_CANDIDATES / images)))
-    rng = np.random.default_rng(seed)
-    position = rng.integers(math.prod(shape), size=(images, per_image))
-    return np.repeat(np.arange(images), per_image), position.ravel()
+    chosen = np.unique(np.linspace(0, images - 1, min(images, _CANDIDATES)).astype(int))
+    per_image = min(math.prod(shape), math.ceil(_CANDIDATES / len(chosen)))
+    position = np.random.default_rng(seed).integers(math.prod(shape), size=(len(chosen), per_image))
+    return np.repeat(chosen, per_image), position.ravel()
 
 
 def _dtype_of(snn: SpikingModel) -> torch.dtype:
@@ -307,8 +315,6 @@ def _dtype_of(snn: SpikingModel) -> torch.dtype:
 def _check_identities(recordings: dict[str, SiteRecording]) -> None:
     for name, recording in recordings.items():
         statistics = recording.statistics
-        if statistics is None:
-            continue
         if statistics.nan.any():
             raise SimulationError(f"{name}: a membrane potential is not a number; check weights and input.")
         if statistics.identity[1] > 1:

@@ -13,7 +13,7 @@ from snnlab.core.sites import Site
 class SiteStatistics:
     """Counts and moments of one site, added up in place while images stream by; merging is addition.
 
-    Axes: snapshots first; see ``snnlab.neurons.kernels.fire_and_count`` for each array.
+    Axes: snapshots first; see ``snnlab.neurons.kernels.fire`` for each array.
     """
 
     histogram: np.ndarray
@@ -35,7 +35,7 @@ class SiteStatistics:
             moments=moments,
             fired=np.zeros((num_snapshots, 3)),
             spikes=np.zeros(num_snapshots, np.int64),
-            nan=np.zeros(num_snapshots, np.int64),
+            nan=np.zeros(max(num_snapshots, 1), np.int64),
             identity=np.zeros(2),
         )
 
@@ -74,7 +74,7 @@ class SiteRecording:
         site: The site, with the shape of one image's activation.
         threshold: Firing thresholds, () or (channels, 1, 1), activation units.
         initial_fraction: v(0) / threshold, same shape or ().
-        statistics: Counts at the snapshots; None when no snapshot was asked for.
+        statistics: Counts at the snapshots (empty without any), and the check of charge balance.
         total_spikes: Spikes over all images and all T steps.
         candidates: Kept single neurons; None when none were asked for.
     """
@@ -82,7 +82,7 @@ class SiteRecording:
     site: Site
     threshold: np.ndarray
     initial_fraction: np.ndarray
-    statistics: SiteStatistics | None
+    statistics: SiteStatistics
     total_spikes: int
     candidates: Candidates | None
 

@@ -50,7 +50,7 @@ class SiteRunner:
         self.snapshot_at = np.full(num_steps, -1, np.int64)
         for index, step in enumerate(snapshots):
             self.snapshot_at[step - 1] = index
-        self.statistics = SiteStatistics.empty(len(snapshots)) if snapshots else None
+        self.statistics = SiteStatistics.empty(len(snapshots))
         self.candidates = candidates
         if candidates is not None:
             self.kept = np.empty((len(candidates[0]), num_steps), np.float32)
@@ -105,29 +105,18 @@ class SiteRunner:
     def _fused(self, current: np.ndarray, emitted: np.ndarray) -> None:
         images = emitted.shape[1]
         workers = min(self.threads, images) if emitted.size >= _PARALLEL_ELEMENTS else 1
-        bounds = list(itertools.pairwise(images * part // workers for part in range(workers + 1)))
-        work = self._fire if self.statistics is None else self._fire_and_count
+        bounds = itertools.pairwise(images * part // workers for part in range(workers + 1))
         if workers == 1:
-            parts = [work(current, emitted, *bounds[0])]
+            parts = [self._fire(current, emitted, 0, images)]
         else:
-            parts = list(self.pool.map(lambda part: work(current, emitted, *part), bounds))
+            parts = list(self.pool.map(lambda part: self._fire(current, emitted, *part), bounds))
         for statistics, spikes in parts:
             self.total_spikes += spikes
-            if self.statistics is not None and statistics is not None:
-                self.statistics.merge(statistics)
+            self.statistics.merge(statistics)
 
-    def _fire(
-        self, current: np.ndarray, emitted: np.ndarray, first: int, last: int
-    ) -> tuple[SiteStatistics | None, int]:
-        equality = self.neuron.fires_at_equality
-        return None, kernels.fire(current, self.threshold, self.initial, equality, emitted, first, last)
-
-    def _fire_and_count(
-        self, current: np.ndarray, emitted: np.ndarray, first: int, last: int
-    ) -> tuple[SiteStatistics | None, int]:
-        assert self.statistics is not None
+    def _fire(self, current: np.ndarray, emitted: np.ndarray, first: int, last: int) -> tuple[SiteStatistics, int]:
         new = SiteStatistics.empty(len(self.statistics.spikes))
-        spikes = kernels.fire_and_count(
+        spikes = kernels.fire(
             current, self.threshold, self.initial, self.neuron.fires_at_equality, emitted, first, last,
             self.snapshot_at, kernels.BIN_EDGES, new.histogram, new.spike_errors, new.moments, new.fired, new.spikes,
             new.nan, new.identity,
@@ -148,11 +137,8 @@ class SiteRunner:
             )
             emitted.append(spikes * threshold)
         result = torch.stack(emitted)
-        if self.statistics is not None:
-            statistics, _ = self._fire_and_count(
-                flat.numpy(), np.empty(result.shape, flat.numpy().dtype), 0, result.shape[1]
-            )
-            self.statistics.merge(statistics)  # type: ignore[arg-type]
+        statistics, _ = self._fire(flat.numpy(), np.empty(result.shape, flat.numpy().dtype), 0, result.shape[1])
+        self.statistics.merge(statistics)
         self.total_spikes += int(torch.count_nonzero(result))
         return result
 

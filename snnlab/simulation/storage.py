@@ -67,22 +67,26 @@ def load_snn(path: str | Path) -> SpikingModel:
         raise CheckpointError(f"{path} cannot be read as a converted network: {error}.") from None
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a converted network of this version; make one with `snnlab convert`.")
-    activation = ActivationSpec(header["activation"]["kind"], header["activation"]["levels"])
-    network = prepare(build(header["architecture"], activation))
-    facts = tuple(Site(**{**site, "shape": tuple(site["shape"]), "statistics": None}) for site in header["sites"])
-    specs = {
-        site.name: NeuronSpec(
-            threshold=_channels(tensors[f"{site.name}.threshold"]),
-            initial_fraction=_channels(tensors[f"{site.name}.initial_fraction"]),
-            fires_at_equality=header["fires_at_equality"][site.name],
-        )
-        for site in facts
-    }
-    snn = assemble(network, facts, specs, header["method"], header["parameters"], edited=tuple(header["edited"]))
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{path}: {name} holds NaN or infinite values; convert the network again.")
     try:
+        activation = ActivationSpec(header["activation"]["kind"], header["activation"]["levels"])
+        network = prepare(build(header["architecture"], activation))
+        facts = tuple(Site(**{**site, "shape": tuple(site["shape"]), "statistics": None}) for site in header["sites"])
+        specs = {
+            site.name: NeuronSpec(
+                threshold=_channels(tensors[f"{site.name}.threshold"]),
+                initial_fraction=_channels(tensors[f"{site.name}.initial_fraction"]),
+                fires_at_equality=header["fires_at_equality"][site.name],
+            )
+            for site in facts
+        }
+        snn = assemble(network, facts, specs, header["method"], header["parameters"], edited=tuple(header["edited"]))
         snn.graph.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: its tensors do not fit its architecture: {error}.") from None
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = (str(error).splitlines() or ["?"])[-1].strip()
+        raise CheckpointError(f"{path} is damaged ({type(error).__name__}: {reason}); convert it again.") from None
     return snn
 
 

@@ -1,5 +1,7 @@
 """Reports: their arithmetic against hand-made numbers and the literal simulation, and their transport."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -169,3 +171,15 @@ def test_normalization_warns_only_when_clearly_worse():
     assert report.chosen_is_clearly_worse()
     assert not close.chosen_is_clearly_worse()
     assert report.to_frame()["accuracy"].tolist() == [0.92, 0.58]
+
+
+def test_predicting_leaves_every_mode_and_statistic_as_it_was(resnet, images):
+    network = copy.deepcopy(resnet).train()
+    network.stem.bn.eval()  # frozen, as fine-tuning does
+    before = copy.deepcopy(network.state_dict())
+    labels = sl.analysis.predict(network, images)
+    sl.analysis.accuracy_vs_steps({"ANN": network, "SNN": convert(network, "qcfs")}, (images, labels), num_steps=2)
+
+    assert network.training
+    assert not network.stem.bn.training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

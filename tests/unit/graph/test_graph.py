@@ -63,6 +63,7 @@ def test_operations_without_a_rule_are_refused_by_name(name):
         (nn.SiLU(), "cannot represent SiLU"),
         (nn.Softmax(dim=1), "cannot represent Softmax"),
         (nn.LayerNorm(3), "no rule for LayerNorm"),
+        (nn.BatchNorm2d(1, track_running_stats=False), "normalises by the batch"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
 )

@@ -8,6 +8,21 @@ from hypothesis import strategies as st
 
 from snnlab.core.histogram import CORE, EDGES, EXACT, EXCESS, MISSING, NUM_BINS, SATURATED, SILENT
 from snnlab.neurons import if_step, kernels
+from snnlab.simulation.recording import SiteStatistics
+
+
+def fire(current, threshold, initial, emitted, snapshots=()):
+    """The kernel over all images; (spikes, statistics)."""
+    steps = len(emitted)
+    snapshot_at = np.full(steps, -1)
+    for index, step in enumerate(snapshots):
+        snapshot_at[step - 1] = index
+    new = SiteStatistics.empty(len(snapshots))
+    spikes = kernels.fire(
+        current, threshold, initial, True, emitted, 0, emitted.shape[1], snapshot_at, kernels.BIN_EDGES, new.histogram,
+        new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity,
+    )  # fmt: skip
+    return spikes, new
 
 
 def test_edges_are_fixed_and_cover_everything():
@@ -55,7 +70,7 @@ def test_constant_input_equals_the_closed_form(steps, seed, fraction):
     z = (rng.integers(-64, 128, size=(3, 40)) / 64).astype(np.float32)
     threshold = np.full(40, 1.0, np.float32)
     emitted = np.empty((steps, 3, 40), np.float32)
-    spikes = kernels.fire(z[None], threshold, fraction * threshold, True, emitted, 0, emitted.shape[1])
+    spikes, _ = fire(z[None], threshold, fraction * threshold, emitted)
 
     closed = np.clip(np.floor(steps * z + fraction), 0, steps)
     np.testing.assert_array_equal(emitted.sum(axis=0), closed)
@@ -70,25 +85,29 @@ def test_fused_equals_stepwise_bitwise(dtype, neurons):
     threshold = torch.rand(neurons, generator=generator, dtype=dtype) + 0.3
     membrane = (0.5 * threshold).expand(2, -1).clone()
     emitted = np.empty((7, 2, neurons), current.numpy().dtype)
-    kernels.fire(current.numpy(), threshold.numpy(), (0.5 * threshold).numpy(), True, emitted, 0, emitted.shape[1])
+    fire(current.numpy(), threshold.numpy(), (0.5 * threshold).numpy(), emitted)
     for t in range(7):
         spikes, membrane = if_step(membrane, current[t], threshold)
         np.testing.assert_array_equal(emitted[t], (spikes * threshold).numpy())
 
 
-def test_nan_is_counted_not_classified():
-    from snnlab.simulation.recording import SiteStatistics
-
+@pytest.mark.parametrize("snapshots", [(), (2,)], ids=["at T", "at a snapshot"])
+def test_nan_is_counted_not_classified(snapshots):
     current = np.zeros((1, 1, 3), np.float32)
     current[0, 0, 1] = np.nan
-    statistics = SiteStatistics.empty(1)
-    emitted = np.empty((2, 1, 3), np.float32)
     ones = np.ones(3, np.float32)
-    kernels.fire_and_count(
-        current, ones, ones * 0.5, True, emitted, 0, 1, np.array([-1, 0]), kernels.BIN_EDGES, statistics.histogram,
-        statistics.spike_errors, statistics.moments, statistics.fired, statistics.spikes, statistics.nan,
-        statistics.identity,
-    )  # fmt: skip
+    _, statistics = fire(current, ones, ones * 0.5, np.empty((2, 1, 3), np.float32), snapshots)
 
-    assert statistics.nan[0] == 1
-    assert statistics.histogram.sum() == 2
+    assert statistics.nan.sum() == 1
+    assert statistics.histogram.sum() == 2 * len(snapshots)
+
+
+def test_a_kernel_may_write_into_its_input():
+    current = np.random.default_rng(0).normal(size=(5, 2, 1500)).astype(np.float32)
+    ones, apart, copy = np.ones(1500, np.float32), np.empty_like(current), current.copy()
+    spikes, one = fire(current, ones, ones * 0.5, apart, (3, 5))
+    again, two = fire(copy, ones, ones * 0.5, copy, (3, 5))
+
+    np.testing.assert_array_equal(apart, copy)
+    assert spikes == again
+    np.testing.assert_array_equal(one.histogram, two.histogram)

@@ -12,6 +12,7 @@ from snnlab.converters.apply import convert
 from snnlab.core.errors import Cancelled, DataError, SimulationError
 from snnlab.core.histogram import CLASSES, EDGES
 from snnlab.simulation import simulate
+from tests.conftest import on_grid
 from tests.reference.literal import classify, simulate_literally
 
 STEPS = 11
@@ -197,16 +198,17 @@ def test_cancelling_leaves_no_state(snn, grid_images):
 def test_violated_charge_balance_stops_with_the_site(monkeypatch, snn, grid_images):
     from snnlab.neurons import kernels
 
-    genuine = kernels.fire_and_count
+    genuine = kernels.fire
 
     def leaky(*arguments):
         spikes = genuine(*arguments)
         arguments[-1][:] = (0.5, 5e4)
         return spikes
 
-    monkeypatch.setattr(kernels, "fire_and_count", leaky)
-    with pytest.raises(SimulationError, match=r"act1: charge balance is off by 0.5"):
-        simulate(snn, grid_images, num_steps=2, snapshots=[2])
+    monkeypatch.setattr(kernels, "fire", leaky)
+    for snapshots in ([], [2]):  # asked for or not: the identity is checked at T
+        with pytest.raises(SimulationError, match=r"act1: charge balance is off by 0.5"):
+            simulate(snn, grid_images, num_steps=2, snapshots=snapshots)
 
 
 def test_overflow_is_named():
@@ -217,3 +219,30 @@ def test_overflow_is_named():
         network[0].bias.fill_(1.0)
     with pytest.raises(SimulationError, match="not finite"):
         simulate(convert(network, "qcfs"), torch.ones(1, 2), num_steps=2)
+
+
+class PassedOn(nn.Module):
+    """A pre-activation block: the value before the site is needed again after it, behind modules that copy nothing."""
+
+    def __init__(self, passing):
+        super().__init__()
+        self.conv1, self.act1 = nn.Conv2d(2, 4, 3, padding=1), QCFS(1.0, 4)
+        self.conv2, self.passing, self.act2 = nn.Conv2d(4, 4, 3, padding=1), passing, QCFS(1.0, 4)
+        self.fc = nn.Linear(64, 3)
+
+    def forward(self, x):
+        z = self.conv2(self.act1(self.conv1(x)))
+        return self.fc((self.act2(self.passing(z)) + z).flatten(1))
+
+
+@pytest.mark.parametrize("passing", [nn.Identity(), nn.Dropout(0.5)], ids=["identity", "dropout"])
+def test_a_value_needed_twice_is_not_overwritten(passing, grid_images):
+    network = on_grid(PassedOn(passing))
+    snn = convert(network, "qcfs")
+    logits, _ = simulate_literally(network, grid_images, 6)
+    recording = simulate(snn, grid_images, num_steps=6)
+
+    mean = logits.cumsum(0) / torch.arange(1, 7).reshape(-1, 1, 1)
+    np.testing.assert_array_equal(recording.logits, mean.float().numpy())
+    snn.train()  # dropout stays off in a simulation
+    np.testing.assert_array_equal(simulate(snn, grid_images, num_steps=6).logits, recording.logits)
