@@ -17,6 +17,7 @@ TITLES = {
     "open": "Open checkpoint",
     "analyse": "Convert and analyse",
     "normalization": "Find the normalisation",
+    "candidates": "Find the network",
     "evaluate_ann": "Evaluate the ANN",
     "trace": "Trace one neuron",
 }

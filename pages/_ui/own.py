@@ -7,7 +7,7 @@ import streamlit as st
 
 import snnlab as sl
 from pages._ui import card as cards
-from pages._ui import jobs, label, own_data, own_method, shell
+from pages._ui import jobs, label, own_candidates, own_data, own_method, shell
 from pages._ui.state import View
 
 SUFFIXES = ["pt", "pth", "th", "tar", "safetensors", "bin"]
@@ -166,6 +166,9 @@ def _declared(path: str | None) -> Any:
             height=170,
         )
         again = st.button("Open it again with this", key="own-again", disabled=path is None or jobs.busy("open"))
+        taken = None if path is None else own_candidates.draw(path)
+    if taken is not None and path is not None:
+        _start(path, taken)
     try:
         declared = own_data.architecture(text)
     except ValueError as error:

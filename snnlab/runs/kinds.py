@@ -53,7 +53,8 @@ def rank_candidates(
     *, progress: ProgressCallback, path: str, dataset: str, folder: str | None = None
 ) -> dict[str, Any]:
     """The networks that a file may hold, best first: ``{"candidates": [...]}`` as ``rank_architectures`` gives them."""
-    return {"candidates": rank_architectures(path, load_dataset(dataset, folder), progress=progress)}
+    safe = open_limited(Path(path))
+    return {"candidates": rank_architectures(safe, load_dataset(dataset, folder), progress=progress)}
 
 
 def evaluate_ann(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+import torch
 
 from snnlab.runs import Store, Worker, default_recipe
 
@@ -156,3 +158,25 @@ def test_a_worker_line_is_json_and_nothing_else():
     assert process.wait(10) == 0
     assert messages[0] == {"ready": True}
     assert messages[-1]["result"]["card"]["name"] == "digits-vgg-relu"
+
+
+def test_networks_that_a_file_may_hold_are_ranked(worker, tmp_path):
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.AvgPool2d(2), torch.nn.Flatten(), torch.nn.Linear(1352, 10)
+    )
+    torch.save(network.state_dict(), tmp_path / "net.pt")
+    pixels = np.random.default_rng(0).integers(0, 255, (600, 1, 28, 28)).astype(np.uint8)
+    np.savez(tmp_path / "own.npz", x=pixels, y=np.tile(np.arange(10), 60))
+    job = wait(
+        worker,
+        worker.submit(
+            "candidates", {"path": str(tmp_path / "net.pt"), "dataset": "npz", "folder": str(tmp_path / "own.npz")}
+        ),
+    )
+
+    assert job.state == "done", job.error
+    found = job.result["candidates"]
+    assert {"avgpool", "maxpool"} <= {
+        kind for row in found for layer in row["architecture"]["layers"] for kind in layer
+    }
+    assert [row["accuracy"] for row in found] == sorted((row["accuracy"] for row in found), reverse=True)

@@ -1,0 +1,79 @@
+"""Which network may a file hold? Where its keys leave pools open, every candidate by accuracy on labelled images."""
+
+from typing import Any
+
+import streamlit as st
+
+import snnlab as sl
+from pages._ui import jobs, label, shell, show
+from pages._ui.show import Column
+
+SHOWN = 6
+
+
+def draw(path: str) -> Any:
+    """Rank the networks that the file at ``path`` may hold; returns the architecture that the user takes, or None."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        dataset = st.selectbox(
+            "Labelled images",
+            list(sl.data.DATASETS),
+            key="own-rank-dataset",
+            format_func=lambda name: sl.data.DATASETS[name].title,
+            persist_state="session",
+            width=190,
+        )
+        folder = st.text_input(
+            "Their folder",
+            key="own-rank-folder",
+            placeholder="the folder that holds the dataset",
+            persist_state="session",
+            disabled=not sl.data.DATASETS[dataset].needs_folder,
+        )
+        asked = st.button(
+            "Find it by accuracy", key="own-rank", icon=":material/search:", disabled=jobs.busy("candidates")
+        )
+    if asked:
+        _submit(path, dataset, folder.strip())
+    jobs.panel("candidates")
+    found = jobs.result("candidates")
+    if found is None or found[0]["path"] != path:
+        st.caption("Tries every network that the file's shapes allow on 500 training images, and ranks them.")
+        return None
+    rows = found[1]["candidates"][:SHOWN]
+    show.table(
+        rows,
+        [
+            Column("layers", lambda row: layers(row["architecture"]), strong=True),
+            Column("normalisation", lambda row: row["normalization"]),
+            Column("ANN accuracy", lambda row: label.percent(row["accuracy"]), numeric=True),
+            Column("95 % interval", lambda row: label.span(row["low"], row["high"]), "Percent", numeric=True),
+        ],
+        "Networks that the file may hold, best first",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        rank = st.selectbox(
+            "Take", range(len(rows)), key="own-rank-take", format_func=lambda index: f"number {index + 1}"
+        )
+        taken = st.button("Open it as this network", key="own-rank-open", disabled=jobs.busy("open"))
+    return rows[rank]["architecture"] if taken else None
+
+
+def layers(architecture: dict[str, Any]) -> str:
+    """The layers in a line: ``conv 20, avgpool 2, linear 10``, without the activations."""
+    words = []
+    for layer in architecture.get("layers", ()):
+        if isinstance(layer, str):
+            continue
+        kind, size = next(iter(layer.items()))
+        words.append(f"{kind} {size[0] if isinstance(size, list) else size}")
+    return ", ".join(words) or str(architecture["family"])
+
+
+def _submit(path: str, dataset: str, folder: str) -> None:
+    try:
+        allowed = str(sl.runs.allowed_path(folder)) if folder else None
+    except ValueError as error:
+        shell.refuse(error)
+        return
+    jobs.start("candidates", {"path": path, "dataset": dataset, "folder": allowed})
+    st.rerun()
