@@ -76,7 +76,7 @@ def accuracy(run: "sl.runs.Run", target: int) -> None:
     show.table(
         rows,
         [
-            Column("", lambda row: row[0], swatch=lambda row: "ann" if row[0] == "ANN" else "snn"),
+            Column("network", lambda row: row[0], swatch=lambda row: "ann" if row[0] == "ANN" else "snn"),
             Column("accuracy", lambda row: label.percent(row[1]), numeric=True, strong=True),
             Column(
                 "95 % interval", lambda row: row[2], "Wilson interval over images, percent", numeric=True, soft=True

@@ -27,17 +27,15 @@ _live = st.components.v2.component(
 )
 
 
-def dark() -> bool:
-    """Whether the page is dark."""
-    return st.context.theme.type == "dark"
-
-
 def figure(drawn: "sl.figures.Figure", key: str) -> None:
     """Draw a figure; zoom and legend survive new data, which ``st.plotly_chart`` would lose (streamlit#16052)."""
-    chart = drawn.plotly(dark=dark(), heading=False)
     if _PLOTLY.exists():
-        _live(data={"figure": chart.to_json(), "height": chart.layout.height, "alt": drawn.alt}, key=key)
+        # Both themes: a browser may change its own without asking the server.
+        light, dim = (drawn.plotly(dark=is_dark, heading=False) for is_dark in (False, True))
+        charts = {"light": light.to_json(), "dark": dim.to_json()}
+        _live(data={**charts, "height": light.layout.height, "alt": drawn.alt}, key=key)
     else:
+        chart = drawn.plotly(dark=st.context.theme.type == "dark", heading=False)
         st.plotly_chart(chart, key=key, theme=None, config={"displaylogo": False}, alt=drawn.alt)
     if drawn.foot:
         st.caption(label.md(drawn.foot, 600))
@@ -219,16 +217,21 @@ def _title(text: str) -> str:
     return f' title="{html.escape(text)}"' if text else ""
 
 
+def _colour(role: str) -> str:
+    light, dark = (sl.figures.style.palette(is_dark)[role] for is_dark in (False, True))
+    return f"light-dark({light}, {dark})"
+
+
 def _cell(row: Any, column: Column) -> str:
-    plain, colours = column.cell(row), sl.figures.style.palette(dark())
+    plain = column.cell(row)
     text, swatch = html.escape(plain), ""
     if column.staged:
         stage, dot, rest = plain.partition(".")
         text = f"<em>{html.escape(stage)}</em>{html.escape(dot + rest)}" if dot else text
     if column.swatch is not None:
-        swatch = f'<span class="sw" style="background:{colours[column.swatch(row)]}"></span>'
+        swatch = f'<span class="sw" style="background:{_colour(column.swatch(row))}"></span>'
     if column.bar is not None:
         share = min(max(column.bar(row), 0.0), 1.0)
-        bar = f'<i style="width:{100 * share:.1f}%;background:{colours[column.bar_role]}"></i>'
+        bar = f'<i style="width:{100 * share:.1f}%;background:{_colour(column.bar_role)}"></i>'
         text = f"<div>{bar}<span>{text}</span></div>"
     return f'<td class="{_classes(column)}">{swatch}{text}</td>'

@@ -227,7 +227,7 @@ def select(at, label):
 
 def drawn(at):
     (component,) = [c for c in at.get("bidi_component") if "snnlab_figure" in c.proto.component_name]
-    return json.loads(json.loads(component.proto.json)["figure"])
+    return json.loads(json.loads(component.proto.json)["light"])
 
 
 def address(at, name):

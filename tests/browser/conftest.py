@@ -48,9 +48,9 @@ def server(tmp_path_factory):
     assert "Traceback" not in log.read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """The browser; the tests that need it are skipped where there is none."""
+    """The browser, one a file, as Playwright runs once at a time; without one the tests are skipped."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROME:
         pytest.skip("there is no Chromium on this machine")

@@ -55,7 +55,7 @@ def test_a_file_of_one_s_own_becomes_a_run_even_through_a_reload(open_page):
     quiet(page)
     choose(page, "Simulate to T", "8")
     page.get_by_role("button", name="Convert and analyse").click()
-    page.wait_for_url("**job=**")
+    page.wait_for_url(re.compile(r"job=[^&]*\.|run="))
     page.reload()
     strip = page.locator(".st-key-strip")
     strip.get_by_text("Max norm").wait_for(timeout=2 * PATIENCE)

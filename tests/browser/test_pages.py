@@ -54,6 +54,20 @@ def test_pages_fit_and_are_accessible_in_both_themes(open_page, name, scheme):
     assert not told, json.dumps(told, indent=1)
 
 
+def test_the_form_is_accessible_in_both_themes(open_page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page()
+    page.get_by_role("tab", name="Open or convert").click()
+    page.get_by_role("button", name="Convert and analyse").wait_for()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(400)
+        page.set_viewport_size({"width": 800, "height": 900})
+        assert sideways(page) <= 0
+        told = [(item["id"], item["nodes"][0]["html"][:160]) for item in axe.Axe().run(page).response["violations"]]
+        assert not told, json.dumps(told, indent=1)
+
+
 def test_text_and_charts_follow_a_dark_theme(open_page):
     page = open_page("accuracy", scheme="dark")
     page.locator(".snnlab-figure .main-svg").first.wait_for()
@@ -64,6 +78,10 @@ def test_text_and_charts_follow_a_dark_theme(open_page):
     background, ticks = (sum(int(part) for part in colour[4:-1].split(",")[:3]) for colour in colours)
     assert background < 120
     assert ticks > 380
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('.snnlab-figure .xtick text')).fill === 'rgb(92, 99, 107)'"
+    )
 
 
 def test_a_figure_downloads_as_vector_pdf_and_the_zip_holds_everything(open_page, tmp_path):
