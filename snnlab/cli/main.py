@@ -1,8 +1,10 @@
 """The verbs of the ``snnlab`` command."""
 
 import functools
+import inspect as inspect_module
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +52,7 @@ def _verb(function: Callable[..., None]) -> Callable[..., None]:
         with one_line_errors(_state["debug"]):
             function(**values)
 
+    wrapped.__signature__ = inspect_module.signature(function)  # type: ignore[attr-defined]  # what typer reads
     return wrapped
 
 
@@ -153,29 +156,9 @@ def inspect(
 
 @app.command()
 @_verb
-def evaluate(
-    checkpoint: opt.CheckpointArgument = None,
-    dataset: opt.DatasetOption = None,
-    data_dir: opt.DataDir = None,
-    split: opt.Split = None,
-    limit: opt.Limit = None,
-    normalize: opt.Normalize = None,
-    architecture: opt.Architecture = None,
-    levels: opt.Levels = None,
-    method: opt.Method = None,
-    set_: opt.Set = None,
-    site: opt.SiteEdit = None,
-    num_steps: opt.NumSteps = None,
-    seed: opt.Seed = None,
-    dtype: opt.Dtype = None,
-    recipe: opt.RecipeFile = None,
-    json: opt.Json = False,
-) -> None:
+@opt.takes_flags()
+def evaluate(flags: opt.Flags, json: opt.Json = False) -> None:
     """Accuracy of the ANN and of its SNN at t = 1..T."""
-    flags = opt.Flags(
-        checkpoint, architecture, levels, dataset, data_dir, split, limit, normalize, method, set_, site, num_steps,
-        seed, dtype, recipe,
-    )  # fmt: skip
     run, looks = _execute(opt.make_recipe(flags, snapshots=()))
     curve = run.accuracy
     if json:
@@ -207,35 +190,18 @@ def evaluate(
 
 @app.command()
 @_verb
+@opt.takes_flags()
 def residuals(
-    checkpoint: opt.CheckpointArgument = None,
+    flags: opt.Flags,
     snapshots: Annotated[
         str | None, typer.Option(help="Time-steps, 1,2,4; default: every t up to 8, then powers of two.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figure: FILE.pdf, .svg or .png.")] = None,
-    dataset: opt.DatasetOption = None,
-    data_dir: opt.DataDir = None,
-    split: opt.Split = None,
-    limit: opt.Limit = None,
-    normalize: opt.Normalize = None,
-    architecture: opt.Architecture = None,
-    levels: opt.Levels = None,
-    method: opt.Method = None,
-    set_: opt.Set = None,
-    site: opt.SiteEdit = None,
-    num_steps: opt.NumSteps = None,
-    seed: opt.Seed = None,
-    dtype: opt.Dtype = None,
-    recipe: opt.RecipeFile = None,
     json: opt.Json = False,
 ) -> None:
     """How the residual membrane potential v(t) is distributed at every site, by class of spike-count error."""
     from snnlab.runs.defaults import default_snapshots
 
-    flags = opt.Flags(
-        checkpoint, architecture, levels, dataset, data_dir, split, limit, normalize, method, set_, site, num_steps,
-        seed, dtype, recipe,
-    )  # fmt: skip
     made = opt.make_recipe(flags, snapshots=None if snapshots is None else _steps(snapshots))
     if not made.snapshots:
         made = made.changed(snapshots=default_snapshots(made.num_steps))
@@ -288,18 +254,10 @@ def residuals_as_json(report: Any) -> dict[str, Any]:
 
 @app.command()
 @_verb
+@opt.takes_flags(without=("split", "limit", "num_steps", "seed", "dtype"))
 def convert(
-    checkpoint: opt.CheckpointArgument = None,
+    flags: opt.Flags,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("snn.safetensors"),
-    dataset: opt.DatasetOption = None,
-    data_dir: opt.DataDir = None,
-    normalize: opt.Normalize = None,
-    architecture: opt.Architecture = None,
-    levels: opt.Levels = None,
-    method: opt.Method = None,
-    set_: opt.Set = None,
-    site: opt.SiteEdit = None,
-    recipe: opt.RecipeFile = None,
     json: opt.Json = False,
 ) -> None:
     """Write the converted network as one file, for ``snnlab.load_snn``."""
@@ -308,12 +266,8 @@ def convert(
 
     if out.suffix != ".safetensors":
         raise RecipeError(f"--out {str(out)!r} must end in .safetensors.")
-    flags = opt.Flags(
-        checkpoint, architecture, levels, dataset, data_dir, normalize=normalize, method=method, set=set_, site=site,
-        num_steps=1, recipe=recipe,
-    )  # fmt: skip
     with progress_bar() as progress:
-        prepared = resolve(opt.make_recipe(flags, snapshots=()), progress=progress)
+        prepared = resolve(opt.make_recipe(replace(flags, num_steps=1), snapshots=()), progress=progress)
         snn = convert_prepared(prepared, progress=progress)
     source = Path(prepared.recipe.checkpoint.source)
     if out.exists() and source.exists() and out.samefile(source):
@@ -387,7 +341,8 @@ def _execute(recipe: "Recipe") -> "tuple[Run, int | None]":
         prepared = resolve(recipe, progress=progress)
         run = analyse_prepared(prepared, started=started, progress=progress)
     for note in run.notes:
-        warn(note)
+        if run.card["foreign"] or note not in run.card["notes"]:  # provenance of our own files is no news
+            warn(note)
     looks: int | None = None
     try:
         looks = Store().record(run)

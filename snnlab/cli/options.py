@@ -1,9 +1,12 @@
 """Options that several verbs share, and the recipe they make."""
 
+import functools
+import inspect
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -41,23 +44,53 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdo
 
 @dataclass(frozen=True)
 class Flags:
-    """What was typed; None where nothing was."""
+    """What was typed of the options that make a recipe; None where nothing was."""
 
-    checkpoint: str | None = None
-    architecture: str | None = None
-    levels: int | None = None
-    dataset: str | None = None
-    data_dir: str | None = None
-    split: str | None = None
-    limit: int | None = None
-    normalize: str | None = None
-    method: str | None = None
-    set: list[str] | None = None
-    site: list[str] | None = None
-    num_steps: int | None = None
-    seed: int | None = None
-    dtype: str | None = None
-    recipe: Path | None = None
+    checkpoint: CheckpointArgument = None
+    dataset: DatasetOption = None
+    data_dir: DataDir = None
+    split: Split = None
+    limit: Limit = None
+    normalize: Normalize = None
+    architecture: Architecture = None
+    levels: Levels = None
+    method: Method = None
+    set: Set = None
+    site: SiteEdit = None
+    num_steps: NumSteps = None
+    seed: Seed = None
+    dtype: Dtype = None
+    recipe: RecipeFile = None
+
+
+def takes_flags(*, without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: give a verb the options of ``Flags``, and pass what was typed as its argument ``flags``.
+
+    Args:
+        without: Options that the verb does not have.
+    """
+    shared = [item for item in get_type_hints(Flags, include_extras=True).items() if item[0] not in without]
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        own = [parameter for parameter in inspect.signature(verb).parameters.values() if parameter.name != "flags"]
+        given = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for name, annotation in shared
+        ]
+        only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+        @functools.wraps(verb)
+        def wrapped(**values: Any) -> None:
+            verb(flags=Flags(**{name: values.pop(name) for name, _ in shared}), **values)
+
+        # What typer reads: the checkpoint first, then the verb's own options, then the shared ones.
+        wrapped.__signature__ = inspect.Signature([given[0], *only, *given[1:]])  # type: ignore[attr-defined]
+        hints = get_type_hints(verb, include_extras=True)
+        wrapped.__annotations__ = {**{p.name: hints[p.name] for p in own}, **dict(shared)}
+        del wrapped.__wrapped__  # or typer would look through to the verb
+        return wrapped
+
+    return decorate
 
 
 def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Recipe:
