@@ -2,6 +2,7 @@
 
 import functools
 import inspect as inspect_module
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,6 +38,8 @@ def _common(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     _state["debug"] = debug
+    # Before torch is imported: threads that spin while they wait take the cores from those that work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if version:
         typer.echo(__version__)
         raise typer.Exit
