@@ -195,9 +195,14 @@ def draw(view: shell.View, run: sl.runs.Run) -> None:
     rows = [summary(name, one, view.target, within) for name, one in runs.items()]
     steps = by_step(runs)
     first = rows[0].first_within
-    reached = f"from **T = {first}** on" if first else f"**not up to T = {rows[0].num_steps}**"
+    near = f"within {number_of_points(within)}"
+    reached = (
+        f"is {near} of its ANN from **T = {first}** on"
+        if first
+        else f"is **not {near}** of its ANN up to T = {rows[0].num_steps}"
+    )
     st.markdown(
-        f"{label.md(rows[0].conversion, 90)} is within {number_of_points(within)} of its ANN {reached}; "
+        f"{label.md(rows[0].conversion, 90)} {reached}; "
         f"at the target T = {rows[0].step} the gap is **{label.points(rows[0].gap)}** points."
     )
     show.figure(drawn, "accuracy-figure")

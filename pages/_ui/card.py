@@ -89,7 +89,7 @@ def accuracy(run: "sl.runs.Run", target: int) -> None:
     where = (
         f"Within 1 point of the ANN from T = {first} on" if first else f"Not within 1 point up to T = {curve.num_steps}"
     )
-    st.caption(f"{where}, on {label.images(run.recipe, curve.images)}.")
+    st.caption(f"{where}, on {label.images(curve)}.")
 
 
 def site_rows(run: "sl.runs.Run") -> pd.DataFrame:

@@ -79,6 +79,6 @@ def parameters(recipe: sl.Recipe, levels: int | None) -> str:
     return ", ".join(parts + ([f"{edited} site{'s' * (edited != 1)} edited"] if edited else []))
 
 
-def images(recipe: sl.Recipe, number: int) -> str:
-    """Split and number of images."""
-    return f"{recipe.data.split}, {number:,} image{'s' * (number != 1)}"
+def images(curve: sl.analysis.AccuracyCurve) -> str:
+    """Split and number of images; a foreign checkpoint's dev says that it is drawn from the test file."""
+    return f"{curve.split.replace('_', ' ')}, {curve.images:,} image{'s' * (curve.images != 1)}"

@@ -103,7 +103,7 @@ def _open(view: View) -> Draft | None:
         st.caption(f"{label.md(view.run.card['name'], 90)}: convert it again, with another method or other images.")
         return Draft(view.run.card, choice.source, declared, view.run.recipe)
     if origin == OPENED and opened is not None:
-        return _opened(*opened)
+        return _opened(view, *opened)
     path = _upload() if origin == UPLOAD else _path()
     latest = jobs.latest("open")
     declared = _declared(None if latest is None else latest.arguments["path"])
@@ -113,13 +113,15 @@ def _open(view: View) -> Draft | None:
     return None
 
 
-def _opened(arguments: dict[str, Any], found: dict[str, Any]) -> Draft:
+def _opened(view: View, arguments: dict[str, Any], found: dict[str, Any]) -> Draft:
     cards.facts(found["card"])
     cards.notes(found["card"]["notes"])
     _declared(arguments["path"])
     jobs.panel("open")
     asked = {k: v for k, v in arguments.items() if k == "architecture" and v is not None}
-    return Draft(found["card"], found["path"], asked)
+    # A reload forgets the form; where the run in view is of this very file, its recipe fills it again.
+    recipe = view.recipe if view.run is not None and view.run.card["sha256"] == found["card"]["sha256"] else None
+    return Draft(found["card"], found["path"], asked, recipe)
 
 
 def _upload() -> str | None:

@@ -50,6 +50,9 @@ def draw(path: str) -> Any:
         ],
         "Networks that the file may hold, best first",
     )
+    alike = sum(row["high"] >= rows[0]["low"] for row in rows)
+    if alike > 1:
+        st.caption(f"These {rows[0]['images']} images do not tell the first {alike} apart beyond their intervals.")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         rank = st.selectbox(
             "Take", range(len(rows)), key="own-rank-take", format_func=lambda index: f"number {index + 1}"
@@ -59,14 +62,17 @@ def draw(path: str) -> Any:
 
 
 def layers(architecture: dict[str, Any]) -> str:
-    """The layers in a line: ``conv 20, avgpool 2, linear 10``, without the activations."""
-    words = []
-    for layer in architecture.get("layers", ()):
-        if isinstance(layer, str):
-            continue
-        kind, size = next(iter(layer.items()))
-        words.append(f"{kind} {size[0] if isinstance(size, list) else size}")
+    """The layers in a line: ``conv 20×5×5, avgpool 2, linear 10``, without the activations."""
+    words = [_words(layer) for layer in architecture.get("layers", ()) if not isinstance(layer, str)]
     return ", ".join(words) or str(architecture["family"])
+
+
+def _words(layer: dict[str, Any]) -> str:
+    kind, size = next(iter(layer.items()))
+    extent = f"{size[0]}×{size[1]}×{size[1]}" if isinstance(size, list) else str(size)
+    usual = {"stride": 1 if kind == "conv" else size, "padding": 0}
+    unusual = [f"{name} {layer[name]}" for name, value in usual.items() if layer.get(name, value) != value]
+    return " ".join([kind, extent, *unusual])
 
 
 def _submit(path: str, dataset: str, folder: str) -> None:
@@ -75,5 +81,7 @@ def _submit(path: str, dataset: str, folder: str) -> None:
     except ValueError as error:
         shell.refuse(error)
         return
+    if folder:
+        st.session_state["own-last-folder"] = folder  # step 2 asks for it next
     jobs.start("candidates", {"path": path, "dataset": dataset, "folder": allowed})
     st.rerun()

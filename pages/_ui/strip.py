@@ -20,7 +20,7 @@ def parts(view: View) -> list[tuple[str, str, str, str]]:
     remark = "" if chance == 1 else f"· above chance from {chance}" if chance else "· never above chance"
     return [
         (CHECKPOINT, "checkpoint", label.name(run.card["name"], 40), ""),
-        (CHECKPOINT, "data", recipe.data.dataset, label.images(recipe, accuracy.images)),
+        (CHECKPOINT, "data", recipe.data.dataset, label.images(accuracy)),
         (CHECKPOINT, "method", label.method(recipe), label.parameters(recipe, run.card["levels"])),
         (ACCURACY, "T", str(t), remark),
         (ACCURACY, "ANN", label.percent(ann), ""),

@@ -37,13 +37,13 @@ def recognise(shapes: Shapes, name: str) -> Guess:
         raise MismatchError(name, f"{architecture_name(guess.architecture)} ({guess.source})", rows)
     if reason := sequential.open_facts(shapes):
         raise CheckpointError(
-            f"{name} needs a declared architecture ({reason}): "
-            "--architecture NAME, or FILE.yaml with the layers in order."
+            f"{name} needs a declared architecture ({reason}): declare its layers in order, or rank what it may be on "
+            "labelled images (in the app below; --architecture, or snnlab info FILE --dataset NAME, in a shell)."
         )
     shown = ", ".join(key[:60] for key in list(shapes)[:4])
     raise CheckpointError(
         f"The names in {name} are of no known source ({len(shapes)} keys, first {shown}): "
-        "declare the network with --architecture NAME, or FILE.yaml with the layers in order."
+        "declare the network, by name or by its layers in order (in the app below; --architecture in a shell)."
     )
 
 

@@ -204,3 +204,13 @@ def test_a_result_for_other_choices_is_not_shown(opened, worker):
     assert "1st look" in " ".join(m.value for m in at.markdown)
     widget(at.selectbox, "Normalisation").set_value("half").run()
     assert "1st look" not in " ".join(m.value for m in at.markdown)
+
+
+def test_candidates_are_written_so_that_they_can_be_told_apart():
+    from pages._ui.own_candidates import layers
+
+    plain = {"family": "sequential", "layers": [{"conv": [20, 5], "stride": 1, "padding": 0}, "relu", {"avgpool": 2}]}
+    padded = {"family": "sequential", "layers": [{"conv": [20, 5], "padding": 2}, "relu", {"maxpool": 2, "stride": 1}]}
+
+    assert layers(plain) == "conv 20×5×5, avgpool 2"
+    assert layers(padded) == "conv 20×5×5 padding 2, maxpool 2 stride 1"
