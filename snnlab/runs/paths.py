@@ -25,6 +25,8 @@ def allowed_path(text: str) -> Path:
     Raises:
         DataError: Outside the allowed folders, or nothing there; the message does not say which of the two.
     """
+    if not text.strip():
+        raise DataError("No path is given; type one under the folder that the app was started in.")
     try:
         path = Path(text.strip()).expanduser().resolve()
         inside = any(path.is_relative_to(root) for root in data_roots())

@@ -38,6 +38,8 @@ def test_paths_outside_the_roots_and_missing_ones_read_the_same(tmp_path, monkey
             allowed_path(str(text))
         messages.append(str(caught.value).replace(str(text), "PATH"))
     assert len(set(messages)) == 1
+    with pytest.raises(DataError, match="No path is given"):
+        allowed_path("  ")
     for odd in ("a\0b", "x" * 5000):
         with pytest.raises(DataError, match="not a readable path"):
             allowed_path(odd)
