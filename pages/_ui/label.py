@@ -7,7 +7,6 @@ from typing import Any
 import snnlab as sl
 
 MINUS = "−"
-NBSP = "\u00a0"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORT = {"percentile": "p"}
 _FRACTIONS = {0.0: "0", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1.0: "1"}

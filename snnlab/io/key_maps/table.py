@@ -39,16 +39,6 @@ class KeyTable:
             return None
         return f"{self.modules[module]}.{'threshold' if parameter == self.threshold else parameter}"
 
-    def foreign_key(self, native: str) -> str:
-        """The foreign name of a native one.
-
-        Raises:
-            KeyError: The table has no such module.
-        """
-        module, parameter = split(native)
-        foreign = {ours: theirs for theirs, ours in self.modules.items()}[module]
-        return f"{foreign}.{self.threshold if parameter == 'threshold' else parameter}"
-
     def to_native(self, state: Mapping[str, Value]) -> dict[str, Value]:
         """Rename a foreign state_dict; thresholds become 0-dimensional.
 
