@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 import yaml
@@ -21,6 +21,9 @@ MAX_YAML_BRACKETS = 1000
 
 Split = Literal["train", "calibration", "validation", "dev", "test"]
 _LOCATIONS = {"checkpoint": {"source"}, "data": {"folder"}}  # where things lie is not what they are
+
+
+_Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -83,6 +86,37 @@ class ConverterChoice(_Part):
         return self
 
 
+class NoiseChoice(_Part):
+    """The noise that stands for the conversion error in the ANN, and how the noisy ANN is evaluated.
+
+    The recipe's ``data`` are the images of all accuracies; the images of the std are named here.
+
+    Args:
+        split: Images from which the std of the gap is measured.
+        limit: First images of that split; None for all.
+        targets: T at which the noisy ANN is evaluated, each in 1..num_steps; empty for ``(num_steps,)``.
+        seeds: Noise seeds averaged.
+        paper_compat: Mean of batch variances as in the official code, instead of the pooled variance.
+        scale: Factor on every site's std.
+        multipliers: Site -> factor on its measured std; 1 where none is given.
+        std: Site -> std in activation units, drawn by hand; replaces measured std and multipliers.
+    """
+
+    split: Split = "calibration"
+    limit: int | None = Field(default=None, ge=1)
+    targets: tuple[int, ...] = ()
+    seeds: int = Field(default=8, ge=1, le=64)
+    paper_compat: bool = False
+    scale: float = Field(default=1.0, ge=0, le=100, allow_inf_nan=False)
+    multipliers: dict[str, _Factor] = Field(default_factory=dict)
+    std: dict[str, _Factor] | None = None
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _sorted_targets(cls, value: Any) -> tuple[int, ...]:
+        return _sorted_steps(value)
+
+
 class Recipe(_Part):
     """Checkpoint -> ANN -> SNN -> recording -> reports, with every choice named.
 
@@ -93,6 +127,7 @@ class Recipe(_Part):
         num_steps: T, simulated time-steps.
         snapshots: Steps at which residual statistics are kept, ascending, each in 1..T; empty for none.
         traces: Single neurons kept per site, class and snapshot for the one-neuron view.
+        noise: Noise calibration and the noisy ANN; None for neither.
         dtype: ``float32``, or ``float64`` for edge cases.
         seed: Seed of every random choice.
     """
@@ -103,21 +138,21 @@ class Recipe(_Part):
     num_steps: int = Field(ge=1, le=MAX_STEPS)
     snapshots: tuple[int, ...] = ()
     traces: int = Field(default=0, ge=0, le=16)
+    noise: NoiseChoice | None = None
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = Field(default=0, ge=0)
 
     @field_validator("snapshots", mode="before")
     @classmethod
     def _sorted_snapshots(cls, value: Any) -> tuple[int, ...]:
-        if not isinstance(value, list | tuple | range) or not all(type(step) is int for step in value):
-            raise ValueError("must be a list of whole numbers, such as [1, 2, 4]")
-        return tuple(sorted(set(value)))
+        return _sorted_steps(value)
 
     @model_validator(mode="after")
-    def _snapshots_within_run(self) -> Self:
-        outside = [step for step in self.snapshots if not 1 <= step <= self.num_steps]
-        if outside:
-            raise ValueError(f"snapshots {outside} lie outside 1..{self.num_steps}, the simulated time-steps")
+    def _steps_within_run(self) -> Self:
+        for name, steps in (("snapshots", self.snapshots), ("noise targets", self.noise.targets if self.noise else ())):
+            outside = [step for step in steps if not 1 <= step <= self.num_steps]
+            if outside:
+                raise ValueError(f"{name} {outside} lie outside 1..{self.num_steps}, the simulated time-steps")
         return self
 
     @classmethod
@@ -198,6 +233,12 @@ class Recipe(_Part):
         for name, value in values.items():
             merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
         return Recipe.parse(merged)
+
+
+def _sorted_steps(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple | range) or not all(type(step) is int for step in value):
+        raise ValueError("must be a list of whole numbers, such as [1, 2, 4]")
+    return tuple(sorted(set(value)))
 
 
 def _sha(value: Any) -> str:

@@ -24,13 +24,13 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not look like an answer
     import torch
 
-    from snnlab.runs.kinds import KINDS
+    from snnlab.runs.kinds import find
 
     threads = os.environ.get("SNNLAB_THREADS")
     torch.set_num_threads(int(threads) if threads else max(1, (os.cpu_count() or 2) - 1))
     _tell(answers, {"ready": True})
     while True:
-        _serve(requests.get(), KINDS, answers)
+        _serve(requests.get(), find, answers)
 
 
 def _listen(requests: "queue.Queue[dict[str, Any]]") -> None:
@@ -39,7 +39,7 @@ def _listen(requests: "queue.Queue[dict[str, Any]]") -> None:
     os._exit(0)
 
 
-def _serve(request: dict[str, Any], kinds: dict[str, Callable[..., dict[str, Any]]], answers: TextIO) -> None:
+def _serve(request: dict[str, Any], find: Callable[[str], Callable[..., dict[str, Any]]], answers: TextIO) -> None:
     from snnlab.core.errors import SnnlabError
 
     last = 0.0
@@ -51,7 +51,7 @@ def _serve(request: dict[str, Any], kinds: dict[str, Callable[..., dict[str, Any
             _tell(answers, {"id": request["id"], "progress": [done, total, what]})
 
     try:
-        result = kinds[request["kind"]](progress=progress, **request["arguments"])
+        result = find(request["kind"])(progress=progress, **request["arguments"])
         _tell(answers, {"id": request["id"], "result": result})
     except SnnlabError as error:
         _tell(answers, {"id": request["id"], "error": str(error)})

@@ -1,20 +1,19 @@
-"""The kinds of work a worker does for the app: each takes plain values and returns plain values."""
+"""What a checkpoint is: recognised, its normalisation and architecture found, its published accuracy checked."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from snnlab.analysis.accuracy import predict
-from snnlab.analysis.neuron_traces import trace_neuron
-from snnlab.analysis.reports import Report, wilson_interval
+from snnlab.analysis.reports import wilson_interval
 from snnlab.core.progress import ProgressCallback
 from snnlab.core.recipe import Recipe
 from snnlab.data import load_dataset
 from snnlab.io import load_checkpoint
-from snnlab.runs.execute import analyse, convert_prepared, find_normalization, rank_architectures, resolve
+from snnlab.runs.execute import find_normalization, rank_architectures, resolve
 from snnlab.runs.intake import open_limited
+from snnlab.runs.kinds.plain import plain
 from snnlab.runs.store import Store
 
 
@@ -33,20 +32,13 @@ def open_checkpoint(
     return {"card": card.to_dict(), "path": str(safe)}
 
 
-def run_analysis(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Execute a recipe and store the run: ``{"run": id, "notes", "looks"}``."""
-    run = analyse(Recipe.parse(recipe), progress=progress)
-    looks = Store().record(run)
-    return {"run": run.id, "notes": list(run.notes), "looks": looks}
-
-
 def rank_normalization(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
     """Which normalisation the network expects: payload of a ``NormalizationReport``, arrays as lists."""
     parsed = Recipe.parse(recipe)
     choice = parsed.checkpoint
     checkpoint = load_checkpoint(choice.source, architecture=choice.architecture, levels=choice.levels)
     dataset = load_dataset(parsed.data.dataset, parsed.data.folder)
-    return _plain(find_normalization(checkpoint, dataset, chosen=parsed.data.normalize or "", progress=progress))
+    return plain(find_normalization(checkpoint, dataset, chosen=parsed.data.normalize or "", progress=progress))
 
 
 def rank_candidates(
@@ -78,29 +70,3 @@ def evaluate_ann(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[
         "split": images.name,
         "looks": looks,
     }
-
-
-def trace(
-    *, progress: ProgressCallback, recipe: dict[str, Any], site: str, image: int, position: int
-) -> dict[str, Any]:
-    """One neuron's input: payload of a ``NeuronTraces``, arrays as lists."""
-    prepared = resolve(Recipe.parse(recipe), check_normalization=False)
-    images = prepared.split(prepared.recipe.data.split, prepared.recipe.data.limit)
-    snn = convert_prepared(prepared, progress=progress)
-    steps = prepared.recipe.num_steps
-    return _plain(trace_neuron(snn, images, site=site, image=image, position=position, num_steps=steps))
-
-
-def _plain(report: Report) -> dict[str, Any]:
-    values, arrays = report.payload()
-    return {**values, **{name: array.tolist() for name, array in arrays.items()}}
-
-
-KINDS: dict[str, Callable[..., dict[str, Any]]] = {
-    "open": open_checkpoint,
-    "analyse": run_analysis,
-    "normalization": rank_normalization,
-    "candidates": rank_candidates,
-    "evaluate_ann": evaluate_ann,
-    "trace": trace,
-}

@@ -1,0 +1,28 @@
+"""Run a recipe and store it; follow one neuron of it."""
+
+from typing import Any
+
+from snnlab.analysis.neuron_traces import trace_neuron
+from snnlab.core.progress import ProgressCallback
+from snnlab.core.recipe import Recipe
+from snnlab.runs.execute import analyse, convert_prepared, resolve
+from snnlab.runs.kinds.plain import plain
+from snnlab.runs.store import Store
+
+
+def run_analysis(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Execute a recipe and store the run: ``{"run": id, "notes", "looks"}``."""
+    run = analyse(Recipe.parse(recipe), progress=progress)
+    looks = Store().record(run)
+    return {"run": run.id, "notes": list(run.notes), "looks": looks}
+
+
+def trace(
+    *, progress: ProgressCallback, recipe: dict[str, Any], site: str, image: int, position: int
+) -> dict[str, Any]:
+    """One neuron's input: payload of a ``NeuronTraces``, arrays as lists."""
+    prepared = resolve(Recipe.parse(recipe), check_normalization=False)
+    images = prepared.split(prepared.recipe.data.split, prepared.recipe.data.limit)
+    snn = convert_prepared(prepared, progress=progress)
+    steps = prepared.recipe.num_steps
+    return plain(trace_neuron(snn, images, site=site, image=image, position=position, num_steps=steps))

@@ -1,0 +1,73 @@
+"""What an interactive worker keeps between two questions: opened checkpoints and datasets, converted networks."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from snnlab.core.recipe import Recipe
+from snnlab.data import ImageSplit
+from snnlab.runs.execute import Prepared, convert_prepared, resolve
+from snnlab.simulation import SpikingModel
+
+KEPT = 6
+
+T = TypeVar("T")
+
+
+class Kept:
+    """A few results by key, the least recently used one dropped first. One thread only, as a worker is."""
+
+    def __init__(self, most: int = KEPT) -> None:
+        self.most = most
+        self._found: OrderedDict[str, Any] = OrderedDict()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """The kept result, or a new one."""
+        if key not in self._found:
+            self._found[key] = make()
+        self._found.move_to_end(key)
+        while len(self._found) > self.most:
+            self._found.popitem(last=False)
+        found: T = self._found[key]
+        return found
+
+
+_prepared, _networks, _images = Kept(), Kept(), Kept()
+
+
+def _key(*parts: Any) -> str:
+    return json.dumps(parts, sort_keys=True, default=str)
+
+
+def prepared(recipe: Recipe) -> Prepared:
+    """A recipe with everything that it names opened; errors as ``resolve``."""
+    return _prepared.get(
+        _key(recipe.checkpoint.model_dump(), recipe.data.model_dump()),
+        lambda: resolve(recipe, check_normalization=False),
+    )
+
+
+def network(recipe: Recipe) -> SpikingModel:
+    """The spiking network of a recipe; read only."""
+
+    def make() -> SpikingModel:
+        opened = prepared(recipe)
+        return convert_prepared(_with(opened, recipe))
+
+    values = recipe.to_dict()
+    return _networks.get(_key(values["checkpoint"], values["data"], values["converter"]), make)
+
+
+def images(recipe: Recipe, split: str, limit: int | None) -> ImageSplit:
+    """Normalised images of a split."""
+    opened = prepared(recipe)
+    return _images.get(
+        _key(recipe.checkpoint.model_dump(), recipe.data.model_dump(), split, limit), lambda: opened.split(split, limit)
+    )
+
+
+def _with(opened: Prepared, recipe: Recipe) -> Prepared:
+    """The opened files under this recipe's converter; two recipes may differ in nothing else."""
+    values = {**opened.recipe.to_dict(), "converter": recipe.to_dict()["converter"]}
+    return Prepared(Recipe.parse(values), opened.checkpoint, opened.dataset, opened.notes)
