@@ -25,7 +25,7 @@ from snnlab.core.files import write_atomically
 from snnlab.data import ImageSplit, load_dataset
 from snnlab.io import Checkpoint
 from snnlab.models import build
-from snnlab.runs import analyse, default_recipe
+from snnlab.runs import Run, analyse, default_recipe, fit_noise_run, noise_recipe
 
 SEEDS = range(5)
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 30, 64, 0.1, 5e-4
@@ -133,14 +133,19 @@ def trained(bundled: Bundled) -> tuple[Checkpoint, list[dict]]:
 
 
 def record(bundled: Bundled) -> None:
-    """Write the run that the app shows first."""
+    """Write the run that the app shows first, and its noise at every snapshot."""
     recipe = default_recipe(bundled.name, activation=bundled.activation.kind).changed(
         converter={"method": bundled.method, "parameters": bundled.parameters}
     )
-    run = analyse(recipe)
+    ship(analyse(recipe), f"{bundled.name}.run")
+    ship(fit_noise_run(noise_recipe(recipe)), f"{bundled.name}-noise.run")
+
+
+def ship(run: Run, name: str) -> None:
+    """Write a run as a file of the package, the same bytes for the same numbers."""
     environment = {name: value for name, value in run.environment.items() if name != "seconds"}
     shipped = dataclasses.replace(run, id=run.key[:32], created="2026-11-21T00:00:00+00:00", environment=environment)
-    path = asset_folder() / "runs" / f"{bundled.name}.run"
+    path = asset_folder() / "runs" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, shipped.to_bytes())
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB", flush=True)

@@ -1,7 +1,19 @@
-"""Activations an ANN can have at a site: ReLU, clipped ReLU, QCFS."""
+"""Activations an ANN can have at a site: ReLU, clipped ReLU, QCFS, and each with additive noise."""
 
 from snnlab.activations.clipped_relu import ClippedReLU
+from snnlab.activations.nq import NQ, GaussianNoise, switch_noise, with_noise
 from snnlab.activations.qcfs import QCFS
-from snnlab.activations.spec import ActivationSpec, describe, is_activation
+from snnlab.activations.spec import ActivationSpec, describe, is_activation, is_quantized
 
-__all__ = ["QCFS", "ActivationSpec", "ClippedReLU", "describe", "is_activation"]
+__all__ = [
+    "NQ",
+    "QCFS",
+    "ActivationSpec",
+    "ClippedReLU",
+    "GaussianNoise",
+    "describe",
+    "is_activation",
+    "is_quantized",
+    "switch_noise",
+    "with_noise",
+]

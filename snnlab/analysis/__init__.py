@@ -11,25 +11,47 @@ _WHERE = {
     "conversion_report": "conversion",
     "traces": "neuron_traces",
     "trace_neuron": "neuron_traces",
+    "kappa": "noise",
+    "noisy_correct": "noise",
     "AccuracyCurve": "reports",
+    "Estimate": "reports",
+    "FinalEvaluation": "reports",
+    "Gain": "reports",
+    "NoiseGain": "reports",
     "ConversionReport": "reports",
     "NeuronTraces": "reports",
+    "NoiseReport": "reports",
     "NormalizationReport": "reports",
+    "PairedDifference": "reports",
+    "Probe": "reports",
     "Report": "reports",
     "ResidualReport": "reports",
+    "paired_difference": "reports",
+    "probe_conversion": "probe",
     "wilson_interval": "reports",
 }
 
 __all__ = [
     "AccuracyCurve",
     "ConversionReport",
+    "Estimate",
+    "FinalEvaluation",
+    "Gain",
     "NeuronTraces",
+    "NoiseGain",
+    "NoiseReport",
     "NormalizationReport",
+    "PairedDifference",
+    "Probe",
     "Report",
     "ResidualReport",
     "accuracy_vs_steps",
     "conversion_report",
+    "kappa",
+    "noisy_correct",
+    "paired_difference",
     "predict",
+    "probe_conversion",
     "rank_normalizations",
     "residuals",
     "trace_neuron",
@@ -41,14 +63,24 @@ if TYPE_CHECKING:
     from snnlab.analysis.accuracy import accuracy_vs_steps, predict
     from snnlab.analysis.conversion import conversion_report
     from snnlab.analysis.neuron_traces import trace_neuron, traces
+    from snnlab.analysis.noise import kappa, noisy_correct
     from snnlab.analysis.normalization import rank_normalizations
+    from snnlab.analysis.probe import probe_conversion
     from snnlab.analysis.reports import (
         AccuracyCurve,
         ConversionReport,
+        Estimate,
+        FinalEvaluation,
+        Gain,
         NeuronTraces,
+        NoiseGain,
+        NoiseReport,
         NormalizationReport,
+        PairedDifference,
+        Probe,
         Report,
         ResidualReport,
+        paired_difference,
         wilson_interval,
     )
     from snnlab.analysis.residual_membrane import residuals

@@ -1,8 +1,6 @@
 """ANN -> SpikingModel: prepare the graph, calibrate if asked, put the converter's neuron at every site."""
 
-import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +12,10 @@ from snnlab.converters.base import Converter
 from snnlab.core.errors import ConversionError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.registry import method_class
-from snnlab.core.sites import NeuronSpec, Site
+from snnlab.core.sites import Site
 from snnlab.graph import prepare
 from snnlab.graph.prepare import PreparedNetwork
+from snnlab.simulation.edits import with_edits
 from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.spiking_model import SpikingModel, assemble
 
@@ -67,9 +66,9 @@ def convert(
             per_channel=converter.wants_channels,
             progress=progress,
         )
-    edits = _checked_edits(sites or {}, facts)
-    specs = {site.name: _edited(converter.neuron_for(site), edits.get(site.name, {})) for site in facts}
-    return assemble(network, facts, specs, converter.card.name, converter.parameters, edited=tuple(edits))
+    specs = {site.name: converter.neuron_for(site) for site in facts}
+    snn = assemble(network, facts, specs, converter.card.name, converter.parameters)
+    return with_edits(snn, sites) if sites else snn
 
 
 def _site_facts(network: PreparedNetwork) -> tuple[Site, ...]:
@@ -83,24 +82,3 @@ def _site_facts(network: PreparedNetwork) -> tuple[Site, ...]:
             raise ConversionError(f"{name}: its learned threshold is {learned:g}; a threshold must be positive.")
         facts.append(Site(name, index, spec.kind, learned, spec.levels))
     return tuple(facts)
-
-
-def _checked_edits(
-    edits: Mapping[str, Mapping[str, float | None]], facts: tuple[Site, ...]
-) -> dict[str, Mapping[str, float | None]]:
-    names = [site.name for site in facts]
-    for name in edits:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"sites are: {', '.join(names)}."
-            raise ConversionError(f"There is no site {name!r} to edit; {hint}")
-    return dict(edits)
-
-
-def _edited(spec: NeuronSpec, edit: Mapping[str, float | None]) -> NeuronSpec:
-    threshold, v0 = edit.get("threshold"), edit.get("v0")
-    return replace(
-        spec,
-        threshold=spec.threshold if threshold is None else threshold,
-        initial_fraction=spec.initial_fraction if v0 is None else v0,
-    )

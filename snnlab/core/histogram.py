@@ -19,5 +19,8 @@ CORE = slice(OCTAVES * BINS_PER_OCTAVE + 1, OCTAVES * BINS_PER_OCTAVE + 1 + CORE
 CLASSES = ("silent", "exact", "excess", "missing", "saturated")
 SILENT, EXACT, EXCESS, MISSING, SATURATED = range(5)
 
+GAP_REACH = 64
+"""Gaps between ANN and SNN are counted in bins from -GAP_REACH to GAP_REACH."""
+
 K_LIMIT = 6
 """Spike-count errors k are counted from -K_LIMIT to K_LIMIT; the two ends are open."""

@@ -117,6 +117,73 @@ class NoiseChoice(_Part):
         return _sorted_steps(value)
 
 
+class TrainingChoice(_Part):
+    """How a network is trained or fine-tuned.
+
+    Args:
+        activation: Activation of the trained network.
+        levels: Quantization levels L; None keeps those of the checkpoint.
+        architecture: Network trained from random weights; None fine-tunes the recipe's checkpoint.
+        epochs: Epochs.
+        images: Training images an epoch, a new random part each time; None for all.
+        batch_size: Images a batch.
+        learning_rate: At the start; a cosine takes it to 0.
+        momentum: Of SGD.
+        weight_decay: On all parameters, thresholds and batch-norm included.
+        label_smoothing: Share of the target spread over all classes.
+        augment: Augmentations: crop, flip, autoaugment, cutout.
+        average: Decay of an exponential moving average of the weights; None for none.
+        patience: Epochs without a better validation accuracy after which training stops; None for never.
+        noise: ``none``; ``re_estimate``: multipliers times the std measured anew after every epoch (NQ where all are
+            1); ``freeze``: the std of the recipe's noise profile throughout.
+    """
+
+    activation: Literal["qcfs", "nq"] = "nq"
+    levels: int | None = Field(default=None, ge=1, le=256)
+    architecture: str | dict[str, Any] | None = None
+    epochs: int = Field(default=3, ge=1, le=10_000)
+    images: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=100, ge=1, le=65_536)
+    learning_rate: float = Field(default=0.01, gt=0, le=10, allow_inf_nan=False)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0, le=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    augment: tuple[Literal["crop", "flip", "autoaugment", "cutout"], ...] = ("crop", "flip")
+    average: float | None = Field(default=None, gt=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
+    noise: Literal["none", "re_estimate", "freeze"] = "none"
+
+
+Arm = Literal["control", "control_L", "nq", "half_nq", "double_nq", "uniform", "reversed", "profile"]
+
+
+class ExperimentChoice(_Part):
+    """Fine-tunings of one checkpoint that differ in their noise alone, on the same seeds, batches and schedule.
+
+    Args:
+        arms: What is compared: ``control`` has no noise, ``control_L`` none and L = T, ``nq`` the std measured anew
+            after every epoch, ``half_nq`` and ``double_nq`` that times 1/2 and 2, ``uniform`` the same std / threshold
+            everywhere at equal root mean square, ``reversed`` its values from last site to first, ``profile`` the
+            recipe's own.
+        seeds: Number of training seeds, counted from the recipe's.
+        steps: T at which the SNN is read; the first one is the question, the others are exploratory.
+    """
+
+    arms: tuple[Arm, ...] = ("control", "control_L", "nq", "uniform")
+    seeds: int = Field(default=5, ge=1, le=100)
+    steps: tuple[int, ...] = (2,)
+
+    @model_validator(mode="after")
+    def _has_a_control(self) -> Self:
+        if "control" not in self.arms:
+            raise ValueError("an experiment needs the arm control: fine-tuning alone helps, so no gain is told without")
+        if len(set(self.arms)) != len(self.arms):
+            raise ValueError("an arm is named twice")
+        if not self.steps or min(self.steps) < 1:
+            raise ValueError("steps must name at least one T, each 1 or more")
+        return self
+
+
 class Recipe(_Part):
     """Checkpoint -> ANN -> SNN -> recording -> reports, with every choice named.
 
@@ -128,6 +195,8 @@ class Recipe(_Part):
         snapshots: Steps at which residual statistics are kept, ascending, each in 1..T; empty for none.
         traces: Single neurons kept per site, class and snapshot for the one-neuron view.
         noise: Noise calibration and the noisy ANN; None for neither.
+        training: Training or fine-tuning before the conversion; None for neither.
+        experiment: Fine-tunings that are compared; None for none.
         dtype: ``float32``, or ``float64`` for edge cases.
         seed: Seed of every random choice.
     """
@@ -139,6 +208,8 @@ class Recipe(_Part):
     snapshots: tuple[int, ...] = ()
     traces: int = Field(default=0, ge=0, le=16)
     noise: NoiseChoice | None = None
+    training: TrainingChoice | None = None
+    experiment: ExperimentChoice | None = None
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = Field(default=0, ge=0)
 

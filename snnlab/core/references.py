@@ -27,6 +27,13 @@ REFERENCES = {
         2022,
         "2303.04347",
     ),
+    "Huang2024": Reference(
+        "Huang et al.",
+        "Converting High-Performance and Low-Latency SNNs through Explicit Modelling of Residual Error in ANNs",
+        "TNNLS",
+        2025,
+        "2404.17456",
+    ),
     "Diehl2015": Reference(
         "Diehl et al.",
         "Fast-classifying, high-accuracy spiking deep networks through weight and threshold balancing",
@@ -53,6 +60,12 @@ REFERENCES = {
         "ICLR",
         2015,
         "1409.1556",
+    ),
+    "Newcombe1998": Reference(
+        "Newcombe",
+        "Improved Confidence Intervals for the Difference between Binomial Proportions Based on Paired Data",
+        "Statistics in Medicine",
+        1998,
     ),
     "Wilson1927": Reference(
         "Wilson", "Probable Inference, the Law of Succession, and Statistical Inference", "JASA", 1927

@@ -2,23 +2,48 @@
 
 from snnlab.figures import export, style, tables
 from snnlab.figures.accuracy import accuracy_vs_steps
+from snnlab.figures.arms import arm_name, arm_note, arm_role, gain_table, gain_text
+from snnlab.figures.edits import conversion_change
 from snnlab.figures.export import bundle
 from snnlab.figures.figure import Figure
+from snnlab.figures.final import final_accuracy, ordinal
+from snnlab.figures.gain import noise_gain
+from snnlab.figures.gap import gap_over_depth, noise_by_epoch, std_by_epoch
 from snnlab.figures.neuron import neuron_trace
+from snnlab.figures.noise import noise_gap, noise_profile, noise_scales
 from snnlab.figures.overview import residual_overview
 from snnlab.figures.residuals import residual_site, spike_errors
+from snnlab.figures.rows import stage_of
 from snnlab.figures.sites import site_profile
+from snnlab.figures.training import training_curves
 
 __all__ = [
     "Figure",
     "accuracy_vs_steps",
+    "arm_name",
+    "arm_note",
+    "arm_role",
     "bundle",
+    "conversion_change",
     "export",
+    "final_accuracy",
+    "gain_table",
+    "gain_text",
+    "gap_over_depth",
     "neuron_trace",
+    "noise_by_epoch",
+    "noise_gain",
+    "noise_gap",
+    "noise_profile",
+    "noise_scales",
+    "ordinal",
     "residual_overview",
     "residual_site",
     "site_profile",
     "spike_errors",
+    "stage_of",
+    "std_by_epoch",
     "style",
     "tables",
+    "training_curves",
 ]

@@ -1,11 +1,12 @@
 """How many time-steps does the SNN need? Accuracy of the ANN and of its conversions against t."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from snnlab.analysis.reports import AccuracyCurve
+from snnlab.analysis.reports import AccuracyCurve, NoiseReport
 from snnlab.core.errors import SnnlabError
 from snnlab.figures.figure import Figure
 from snnlab.figures.scene import Axis, Band, Layout, Line, Mark, Note, Panel, Points, Segments, nice_ticks
@@ -14,29 +15,38 @@ from snnlab.figures.tables import percent, percent_interval, points
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _MARKERS = ("circle", "square", "triangle-up", "diamond")
+MOST_CURVES = math.lcm(len(SERIES), len(_DASHES))
+"""So many curves differ in colour, dash or marker."""
 _MARKED_STEPS = 32  # more markers than this touch each other
 
 
 def accuracy_vs_steps(
-    curves: AccuracyCurve | Sequence[AccuracyCurve], *, log_steps: bool = False, within: float = 1.0
+    curves: AccuracyCurve | Sequence[AccuracyCurve],
+    *,
+    log_steps: bool = False,
+    within: float = 1.0,
+    noisy: NoiseReport | None = None,
 ) -> Figure:
     """Accuracy after t = 1..T, one curve a conversion with its 95 % band, the ANN as a horizontal line.
 
     Args:
         curves: The conversion, then those it is compared with; the second is drawn green.
         log_steps: Logarithmic steps, base 2.
+        noisy: Noise of the first conversion: the ANN with noise of the gap's std at each T, orange.
         within: A diamond marks the step from which on the SNN stays within so many points of its ANN.
 
     Raises:
         SnnlabError: No curve, or more than there are colours.
     """
     curves = [curves] if isinstance(curves, AccuracyCurve) else list(curves)
-    if not 1 <= len(curves) <= 8:
-        raise SnnlabError(f"Accuracy curves can be drawn for 1 to 8 conversions, not for {len(curves)}; choose fewer.")
+    if not 1 <= len(curves) <= MOST_CURVES:
+        raise SnnlabError(
+            f"Accuracy curves can be drawn for 1 to {MOST_CURVES} conversions, not for {len(curves)}; choose fewer."
+        )
     names = _distinct([curve.name for curve in curves])
     num_steps = max(curve.num_steps for curve in curves)
     left, right = (0.9, num_steps * 1.12) if log_steps else _padded(num_steps)
-    bottom, top = _percent_range(curves)
+    bottom, top = _percent_range(curves, noisy)
     x = Axis(left, right, "time-steps t", _step_ticks(num_steps, log_steps), log=log_steps)
     percents = tuple((value, f"{value:g}") for value in nice_ticks(bottom, min(top, 100)))
     y = Axis(bottom, top, "accuracy (%)", percents, grid=True)
@@ -50,6 +60,8 @@ def accuracy_vs_steps(
         text = f"{label}, {percent(curve.ann_accuracy)}"
         level = np.full(2, 100 * curve.ann_accuracy)
         marks.append(Line(ends, level, "ann", dash="dash", width=0.9, label=text, hover=(f"{label}\n{value}",) * 2))
+    if noisy is not None:
+        marks += _noisy_ann(noisy)
     reached: list[Mark] = []
     firsts = [curve.first_step_within(within) for curve in curves]
     labels, meaning = _StepLabels(curves, x, y), f"from here on within {_points(within)} of the ANN"
@@ -72,10 +84,10 @@ def accuracy_vs_steps(
         if len(curves) == 1
         else "Which conversion needs fewer time-steps?",
         subtitle=_subtitle(curves),
-        alt=_alt(curves, names, firsts, within),
+        alt=_alt(curves, names, firsts, within) + (_noisy_text(noisy) if noisy is not None else ""),
         panels=(Panel(x, y, (*marks, *reached)),),
         layout=Layout(aspect=0.66, pixels=360),
-        data=_frame(curves, names),
+        data=_frame(curves, names, noisy),
         foot=f"Shaded: 95 % Wilson intervals over images.{never}",
     )
 
@@ -98,8 +110,10 @@ def _padded(num_steps: int) -> tuple[float, float]:
     return 1 - pad, num_steps + pad
 
 
-def _percent_range(curves: list[AccuracyCurve]) -> tuple[float, float]:
+def _percent_range(curves: list[AccuracyCurve], noisy: NoiseReport | None) -> tuple[float, float]:
     lowest = min(min(float(curve.snn_interval[0].min()), curve.ann_interval[0]) for curve in curves)
+    if noisy is not None:
+        lowest = min(lowest, *(noisy.noisy(target).low for target in noisy.targets))
     highest = max(max(float(curve.snn_interval[1].max()), curve.ann_interval[1]) for curve in curves)
     low = max(0.0, np.floor((100 * lowest - 1) / 10) * 10)
     high = min(100.0, np.ceil((100 * highest + 1) / 5) * 5)
@@ -130,6 +144,27 @@ def _anns(curves: list[AccuracyCurve], names: list[str]) -> list[tuple[AccuracyC
 
 def _points(within: float) -> str:
     return f"{within:g} point{'s' * (within != 1)}"
+
+
+def _noisy_ann(noisy: NoiseReport) -> list[Mark]:
+    """The ANN under noise of the std that was measured at each T: a prediction, not a network that runs."""
+    steps = np.array(noisy.targets, float)
+    found = [noisy.noisy(target) for target in noisy.targets]
+    value, low, high = (100 * np.array([getattr(each, name) for each in found]) for name in ("value", "low", "high"))
+    hover = tuple(
+        f"noisy ANN, noise of T = {target}\n{percent_interval(each.value, each.low, each.high)}\n"
+        f"{noisy.noise_seeds} noise seeds"
+        for target, each in zip(noisy.targets, found, strict=True)
+    )
+    line = Line(steps, value, "noisy_ann", 1.3, "dash", "triangle-up", label="noisy ANN", hover=hover)
+    if len(steps) > 1:
+        return [Band(steps, low, high, "noisy_ann"), line]
+    return [Segments(steps, low, steps, high, "noisy_ann", width=1.2, opacity=0.6), line]
+
+
+def _noisy_text(noisy: NoiseReport) -> str:
+    values = ", ".join(f"{percent(noisy.noisy(target).value)} for T = {target}" for target in noisy.targets)
+    return f" ANN under noise of the gap's std: {values}."
 
 
 def _uncertainty(step: np.ndarray, curve: AccuracyCurve, role: str) -> Mark:
@@ -203,10 +238,14 @@ def _alt(curves: list[AccuracyCurve], names: list[str], firsts: list[int | None]
     return "Line chart of accuracy against time-steps. " + " ".join(parts)
 
 
-def _frame(curves: list[AccuracyCurve], names: list[str]) -> pd.DataFrame:
+def _frame(curves: list[AccuracyCurve], names: list[str], noisy: NoiseReport | None) -> pd.DataFrame:
     frames = []
     for curve, name in zip(curves, names, strict=True):
         frame = curve.to_frame()
         snn = frame["role"] == "snn"
         frames.append(frame.assign(conversion=curve.name, name=np.where(snn, name, f"ANN of {name}")))
+    if noisy is not None:
+        frame = noisy.accuracy_frame()
+        frame = frame[(frame["role"] == "noisy_ann") & np.isclose(frame["scale"].astype(float), 1.0)]
+        frames.append(frame.drop(columns="scale").assign(conversion=curves[0].name))
     return pd.concat(frames, ignore_index=True)

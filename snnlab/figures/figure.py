@@ -1,7 +1,5 @@
 """The Figure: one plain description that plotly draws on screen and matplotlib on paper."""
 
-import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from snnlab.core.errors import SnnlabError
+from snnlab.core.files import write_atomically
 from snnlab.figures.scene import Layout, Panel
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 FORMATS = ("pdf", "svg", "png")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Figure:
     """A chart that answers one question.
 
@@ -84,6 +83,13 @@ class Figure:
             raise SnnlabError(f"Figures cannot be written as {format!r}; choose one of {', '.join(FORMATS)}.")
         return render(self, format, preset, heading=heading)
 
+    def __repr__(self) -> str:
+        return f"Figure({self.name}: {self.title})"
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.render("svg", "double").decode()
+
     def save(self, path: str | Path, preset: str = "single", *, heading: bool = True) -> Path:
         """``render`` to a file; its ending names the format.
 
@@ -92,20 +98,8 @@ class Figure:
         """
         path = Path(path)
         data = self.render(path.suffix.removeprefix(".").lower(), preset, heading=heading)
-        write_bytes(path, data)
+        try:
+            write_atomically(path, data)
+        except OSError as error:
+            raise SnnlabError(f"{path} cannot be written: {error.strerror or error}.") from None
         return path
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file at once: readers see the old one or the whole new one.
-
-    Raises:
-        SnnlabError: The file cannot be written.
-    """
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
-            part.write(data)
-        os.chmod(part.name, 0o644)
-        os.replace(part.name, path)
-    except OSError as error:
-        raise SnnlabError(f"{path} cannot be written: {error.strerror or error}.") from None

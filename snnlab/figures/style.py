@@ -21,6 +21,9 @@ LIGHT = {
     "compared": "#009E73",
     "third": "#CC79A7",
     "fourth": "#8C5A2B",
+    "fifth": "#5b3fa0",
+    "sixth": "#77770a",
+    "seventh": "#a0174f",
     "excess": "#D55E00",
     "missing": "#56B4E9",
     "silent": "#e0e0df",
@@ -41,14 +44,20 @@ DARK = {
     "compared": "#1fb88a",
     "third": "#d993ba",
     "fourth": "#bd8a56",
+    "fifth": "#a18be0",
+    "sixth": "#b9b94a",
+    "seventh": "#e0608f",
     "excess": "#e06a14",
     "silent": "#2d3238",
     "exact": "#565c63",
     "saturated": "#8a9097",
     "input": "#8f969d",
 }
-SERIES = ("snn", "compared", "third", "fourth")
-"""Roles of curves in order: the run itself, the one it is compared with, further ones."""
+SERIES = ("snn", "compared", "third", "fourth", "fifth", "sixth", "seventh")
+"""Roles of curves in order: the run itself, the one it is compared with, further ones.
+
+After the last one they begin again. Dashes and markers come in fours, so that 28 curves differ from each other.
+"""
 
 # Cividis (Nunez et al. 2018), dark to light.
 _CIVIDIS = (

@@ -17,7 +17,7 @@ class CheckpointCard:
         architecture_name: Short name of it.
         num_classes: Outputs.
         input_shape: (channels, height, width) of one image.
-        activation: ``"relu"``, ``"clipped_relu"`` or ``"qcfs"``.
+        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"`` or ``"nq"``.
         levels: Quantization levels L; None when not quantized or not known.
         sites: One dict a site, input first: ``name``, ``threshold`` (activation units; None for ReLU), ``shape``.
         source: Layout the weights came in: ``"snnlab"``, or the key map that recognised them.

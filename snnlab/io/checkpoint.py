@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from snnlab.activations import QCFS, ActivationSpec
+from snnlab.activations import QCFS, ActivationSpec, is_quantized
 from snnlab.core.assets import asset_folder
 from snnlab.core.errors import CheckpointError
 from snnlab.io import matching
@@ -91,11 +91,11 @@ class Checkpoint:
             CheckpointError: The quantization levels are not known.
         """
         card = self.card
-        if card.activation == "qcfs" and card.levels is None:
+        if is_quantized(card.activation) and card.levels is None:
             proposed = list(dict.fromkeys((*card.proposals.get("levels", ()), *USUAL_LEVELS)))
             raise CheckpointError(
-                f"{card.name} has QCFS activations, and its file does not tell their quantization levels L: "
-                f"declare them, for example --levels {proposed[0]} "
+                f"{card.name} has {card.activation.upper()} activations, and its file does not tell their quantization "
+                f"levels L: declare them, for example --levels {proposed[0]} "
                 f"(levels={proposed[0]} in Python; usual are {' and '.join(map(str, sorted(USUAL_LEVELS)))})."
             )
         network = build_on_meta(card.architecture, card.activation)
@@ -307,6 +307,8 @@ def _make(
         threshold = state.get(f"{site}.threshold")
         if threshold is not None and not float(threshold) > 0:
             raise CheckpointError(f"{name}: the threshold of {site} is {float(threshold):.4g}; it must be positive.")
+        if float(state.get(f"{site}.std", 0.0)) < 0:
+            raise CheckpointError(f"{name}: the std of the noise of {site} is negative; it must be 0 or more.")
         sites.append({"name": site, "threshold": None if threshold is None else float(threshold), "shape": extent})
     for field in ("unknown", "notes"):
         facts[field] = tuple(facts.get(field, ()))
@@ -317,7 +319,7 @@ def _make(
         num_classes=num_classes(architecture),
         input_shape=shape,
         activation=activation,
-        levels=levels if activation == "qcfs" else None,
+        levels=levels if is_quantized(activation) else None,
         sites=tuple(sites),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         **facts,
@@ -358,7 +360,7 @@ def _with_levels(checkpoint: Checkpoint, levels: int | None) -> Checkpoint:
     card = checkpoint.card
     if levels is None or levels == card.levels:
         return checkpoint
-    if card.activation != "qcfs":
+    if not is_quantized(card.activation):
         note = f"levels = {levels} was declared and not used: {card.activation} activations are not quantized."
         return replace(checkpoint, card=replace(card, notes=(*card.notes, note)))
     if card.levels is not None:

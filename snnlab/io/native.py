@@ -16,7 +16,7 @@ HEADER_KEY = "snnlab"
 FORMAT = 1
 
 MAX_HEADER_BYTES = 1024 * 1024
-_ACTIVATIONS = ("relu", "clipped_relu", "qcfs")
+_ACTIVATIONS = ("relu", "clipped_relu", "qcfs", "nq")
 _TEXTS = ("name", "normalization", "dataset", "licence", "source", "origin_sha256")
 _ANSWERS = ("yes", "no", "unknown")
 

@@ -7,14 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnlab.activations import QCFS, ActivationSpec, ClippedReLU
+from snnlab.activations import ActivationSpec, is_activation, is_quantized
 from snnlab.models.architecture import check_architecture
 from snnlab.models.resnet import ResNet
 from snnlab.models.sequential import build_sequential
 from snnlab.models.vgg import VGG
 
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vgg": VGG, "resnet": ResNet, "sequential": build_sequential}
-_ACTIVATIONS = (nn.ReLU, ClippedReLU, QCFS)
 
 
 def build(architecture: Mapping[str, Any], activation: ActivationSpec, *, seed: int = 0) -> nn.Module:
@@ -49,7 +48,7 @@ def _assemble(architecture: Mapping[str, Any], activation: ActivationSpec) -> nn
 def build_on_meta(architecture: Mapping[str, Any], activation: str) -> nn.Module:
     """The network without storage, for its names and shapes; ``activation`` is a kind."""
     with torch.device("meta"):
-        return _assemble(architecture, ActivationSpec(activation, levels=1 if activation == "qcfs" else None))
+        return _assemble(architecture, ActivationSpec(activation, levels=1 if is_quantized(activation) else None))
 
 
 def expected_shapes(architecture: Mapping[str, Any], activation: str) -> dict[str, tuple[int, ...]]:
@@ -63,7 +62,7 @@ def site_shapes(network: nn.Module, image_shape: tuple[int, ...]) -> dict[str, t
     handles = [
         module.register_forward_hook(partial(_note, shapes, name))
         for name, module in network.named_modules()
-        if isinstance(module, _ACTIVATIONS)
+        if is_activation(module)
     ]
     try:
         with torch.inference_mode():

@@ -1,10 +1,14 @@
 """What is run when nobody says otherwise."""
 
-from snnlab.core.recipe import Recipe
+from collections.abc import Sequence
+
+from snnlab.core.recipe import NoiseChoice, Recipe
 
 DEFAULT_MAX_STEPS = 32
 DEFAULT_IMAGES = 1000
 DEFAULT_TRACES = 3
+DEFAULT_NOISE_IMAGES = 512
+QUANTIZED = ("qcfs", "nq")
 
 
 def default_snapshots(num_steps: int) -> tuple[int, ...]:
@@ -15,12 +19,14 @@ def default_snapshots(num_steps: int) -> tuple[int, ...]:
 
 def default_target(activation: str) -> int:
     """Time-steps that views start at: 2 for quantized sources, 32 for the others, which are at chance at 2."""
-    return 2 if activation == "qcfs" else DEFAULT_MAX_STEPS
+    return 2 if activation in QUANTIZED else DEFAULT_MAX_STEPS
 
 
 def default_method(activation: str) -> str:
     """The method that fits a source network: learned thresholds are used, others measured."""
-    return "percentile_norm" if activation == "relu" else "qcfs"
+    if activation == "relu":
+        return "percentile_norm"
+    return "nq" if activation == "nq" else "qcfs"
 
 
 def default_recipe(
@@ -53,3 +59,19 @@ def default_recipe(
             "traces": DEFAULT_TRACES,
         }
     )
+
+
+def noise_recipe(recipe: Recipe, *, targets: Sequence[int] | None = None) -> Recipe:
+    """The noise recipe that the app starts from: the same chain, the gap at every snapshot.
+
+    Args:
+        recipe: Of the run in view.
+        targets: T at which the noisy ANN is evaluated; None for every snapshot, and for T where there is none.
+
+    Raises:
+        RecipeError: A target lies outside 1..T.
+    """
+    chosen = tuple(targets or recipe.snapshots or (recipe.num_steps,))
+    limit = min(recipe.data.limit or DEFAULT_NOISE_IMAGES, DEFAULT_NOISE_IMAGES)
+    noise = NoiseChoice(limit=DEFAULT_NOISE_IMAGES, targets=chosen)
+    return recipe.changed(data={"limit": limit}, traces=0, noise=noise.model_dump(mode="json", exclude_none=True))

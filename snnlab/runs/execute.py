@@ -1,28 +1,34 @@
 """Execute a recipe: open, convert, simulate, analyse."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from snnlab.analysis.accuracy import curve_of, predict
 from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.neuron_traces import traces
+from snnlab.analysis.noise import SCALES, Kappa, kappa, noisy_correct
+from snnlab.analysis.noisy_network import NoisyNetwork
 from snnlab.analysis.normalization import rank_normalizations
-from snnlab.analysis.reports import NormalizationReport, Report, wilson_interval
+from snnlab.analysis.reports import NoiseReport, NormalizationReport, Report, wilson_interval
 from snnlab.analysis.residual_membrane import residuals
+from snnlab.calibration.noise import measure_gaps
+from snnlab.calibration.profile import NoiseProfile
 from snnlab.converters.apply import convert
 from snnlab.core.errors import CheckpointError, DataError, RecipeError
 from snnlab.core.progress import ProgressCallback, silent
-from snnlab.core.recipe import Recipe
+from snnlab.core.recipe import NoiseChoice, Recipe
 from snnlab.core.registry import card as method_card
 from snnlab.data import Dataset, ImageSplit, load_dataset, parse_normalization
 from snnlab.data.normalization import presets_for
 from snnlab.io import Checkpoint, candidates, load_checkpoint
 from snnlab.runs.run import Run, environment
-from snnlab.simulation import SiteRecording, SpikingModel, simulate
+from snnlab.simulation import Recording, SiteRecording, SpikingModel, simulate
 
 DETECTIVE_IMAGES = 500
 
@@ -244,13 +250,109 @@ def analyse_prepared(prepared: Prepared, *, started: float, progress: ProgressCa
         reports["residuals"] = residuals(recording)
         if recipe.traces:
             reports["traces"] = traces(recording, per_class=recipe.traces)
-    seconds = time.perf_counter() - started
+    return _finished(prepared, reports, recording, started)
+
+
+def fit_noise_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
+    """Measure the gap between ANN and SNN, put noise of its std into the ANN, and compare the two. Stores nothing.
+
+    Args:
+        recipe: Its ``noise`` says which images the gap is measured on, for which T the noisy ANN is evaluated, and
+            what is changed by hand; None for the defaults. All accuracies are on the images of ``data``.
+        progress: Called with images done and in all of every stage.
+
+    Returns:
+        A run with verb ``noise`` and reports ``noise``, ``accuracy`` and ``conversion``.
+
+    Raises:
+        SnnlabError: Whatever is wrong with checkpoint, data or recipe, in one sentence.
+        Cancelled: ``progress`` asked for it.
+    """
+    started = time.perf_counter()
+    choice = recipe.noise or NoiseChoice()
+    if choice.split == "test":
+        raise RecipeError("Test images choose nothing: measure the noise on calibration, train, validation or dev.")
+    targets = choice.targets or (recipe.num_steps,)
+    noise = {**choice.model_dump(mode="json", exclude_none=True), "targets": list(targets)}
+    prepared = resolve(recipe.changed(noise=noise), progress=progress)
+    recipe, card = prepared.recipe, prepared.checkpoint.card
+    images, measured = prepared.split(recipe.data.split, recipe.data.limit), prepared.split(choice.split, choice.limit)
+    snn, ann = convert_prepared(prepared, progress=progress), prepared.checkpoint.build()
+    ann_predictions = predict(ann, images, progress=progress)
+    recording = simulate(
+        snn,
+        images,
+        num_steps=recipe.num_steps,
+        seed=recipe.seed,
+        dtype=getattr(torch, recipe.dtype),
+        progress=progress,
+    )
+    accuracy = curve_of(
+        recording, ann_predictions, name=method_card(snn.method).display_name, num_classes=card.num_classes
+    )
+    gaps = measure_gaps(
+        snn, ann, measured, steps=(*recipe.snapshots, *targets), paper_compat=choice.paper_compat, progress=progress
+    )
+    network, profiles = NoisyNetwork(ann), [edited_profile(gaps.profile(target), choice) for target in targets]
+    right, kappas = [], list[Kappa]()
+    for target, profile in zip(targets, profiles, strict=True):
+
+        def evaluate(scales: Sequence[float], profile: NoiseProfile = profile) -> np.ndarray:
+            return noisy_correct(
+                network, profile, images, scales=scales, seeds=choice.seeds, seed=recipe.seed, progress=progress
+            )
+
+        right.append(evaluate(SCALES))
+        reached = recording.predictions[target - 1] == accuracy.labels
+        kappas.append(kappa(reached, evaluate, known=right[-1], seed=recipe.seed))
+    report = NoiseReport(
+        names=gaps.names,
+        shapes=gaps.shapes,
+        thresholds=gaps.thresholds,
+        levels=gaps.levels,
+        steps=gaps.steps,
+        std=gaps.std,
+        mean=gaps.mean,
+        local_std=gaps.local_std,
+        zero=gaps.zero,
+        count=gaps.count,
+        lattice=gaps.lattice,
+        gap_counts=np.stack([site.gap_counts for site in gaps.sites]),
+        outside=np.stack([site.outside for site in gaps.sites]),
+        fit_split=gaps.split,
+        fit_images=gaps.images,
+        paper_compat=choice.paper_compat,
+        split=images.name,
+        num_classes=card.num_classes,
+        ann_correct=ann_predictions == accuracy.labels,
+        snn_correct=recording.predictions[[step - 1 for step in gaps.steps]] == accuracy.labels,
+        targets=tuple(targets),
+        profile_std=np.stack([profile.std for profile in profiles]),
+        scales=np.array(SCALES),
+        noisy_correct=np.stack(right),
+        kappa=np.array([[found.value, found.low, found.high] for found in kappas]),
+        kappa_why=tuple(found.why for found in kappas),
+    )
+    reports = {"noise": report, "accuracy": accuracy, "conversion": conversion_report(snn, recording)}
+    return _finished(prepared, reports, recording, started, verb="noise")
+
+
+def edited_profile(measured: NoiseProfile, choice: NoiseChoice) -> NoiseProfile:
+    """A measured profile with what the recipe changes by hand."""
+    drawn = measured.multiplied(choice.multipliers) if choice.std is None else measured.with_std(choice.std)
+    return drawn.scaled(choice.scale)
+
+
+def _finished(
+    prepared: Prepared, reports: dict[str, Report], recording: Recording, started: float, *, verb: str = "analyse"
+) -> Run:
     return Run(
-        recipe=recipe,
+        recipe=prepared.recipe,
         reports=reports,
-        card=_shaped(card.to_dict(), recording.sites),
+        card=_shaped(prepared.checkpoint.card.to_dict(), recording.sites),
         notes=prepared.notes,
-        environment=environment(seconds=seconds, threads=torch.get_num_threads()),
+        environment=environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads()),
+        verb=verb,
     )
 
 

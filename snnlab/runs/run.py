@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from snnlab.analysis.reports import AccuracyCurve, ConversionReport, NeuronTraces, Report, ResidualReport
+from snnlab.analysis.reports import AccuracyCurve, ConversionReport, NeuronTraces, NoiseReport, Report, ResidualReport
 from snnlab.core.errors import StoreError
 from snnlab.core.recipe import RESULTS_VERSION, Recipe
 
@@ -27,7 +27,8 @@ class Run:
 
     Args:
         recipe: What was run, complete.
-        reports: ``accuracy``, ``conversion`` and, with snapshots, ``residuals`` and ``traces``.
+        reports: ``accuracy``, ``conversion`` and, with snapshots, ``residuals`` and ``traces``; of a noise run
+            ``noise``.
         card: The checkpoint's card, as plain values.
         notes: What was assumed on the way, one sentence each.
         environment: Versions, threads, device, wall time in seconds.
@@ -73,6 +74,13 @@ class Run:
         """Single neurons; None for a run without them."""
         report = self.reports.get("traces")
         assert report is None or isinstance(report, NeuronTraces), "stored under its own name"
+        return report
+
+    @property
+    def noise(self) -> NoiseReport | None:
+        """The noise report; None for a run without one."""
+        report = self.reports.get("noise")
+        assert report is None or isinstance(report, NoiseReport), "stored under its own name"
         return report
 
     @property

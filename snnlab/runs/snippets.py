@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from snnlab.core.recipe import Recipe
+from snnlab.core.recipe import NoiseChoice, Recipe
 from snnlab.core.registry import card
 
 
@@ -13,7 +13,7 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
 
     Args:
         recipe: What to run.
-        verb: ``evaluate`` or ``residuals``.
+        verb: ``evaluate``, ``residuals`` or ``fit-noise``.
         num_steps: T; None for the recipe's.
     """
     data, converter = recipe.data, recipe.converter
@@ -27,9 +27,10 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
     words += ["--dataset", data.dataset]
     if data.folder:
         words += ["--data-dir", data.folder]
-    words += ["--split", data.split]
-    if data.limit:
-        words += ["--limit", str(data.limit)]
+    if verb == "fit-noise":
+        words += _noise_words(recipe)
+    else:
+        words += ["--split", data.split, *(["--limit", str(data.limit)] if data.limit else [])]
     if data.normalize:
         words += ["--normalize", data.normalize]
     words += ["--method", converter.method]
@@ -49,8 +50,13 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
     return shlex.join(words)
 
 
-def as_python(recipe: Recipe) -> str:
-    """Library calls that give the same numbers."""
+def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
+    """Library calls that give the same numbers.
+
+    Args:
+        recipe: What to run.
+        num_steps: T of the noise, for a recipe that has noise; None for the recipe's.
+    """
     choice, data, converter = recipe.checkpoint, recipe.data, recipe.converter
     declared = _keywords({"architecture": choice.architecture, "levels": choice.levels})
     images = _keywords({"limit": data.limit, "folder": data.folder, "dataset": data.dataset})
@@ -80,7 +86,57 @@ def as_python(recipe: Recipe) -> str:
     if recipe.snapshots:
         lines += ["residuals = sl.analysis.residuals(rec).to_frame()"]
     lines += ["accuracy = (rec.predictions == rec.labels).mean(axis=1)  # at t = 1..T"]
+    if recipe.noise is not None:
+        places = _keywords({"folder": data.folder, "dataset": data.dataset, "normalize": data.normalize})
+        lines += _noise_lines(recipe, recipe.noise, places, num_steps or recipe.num_steps)
     return "\n".join(lines)
+
+
+def _noise_words(recipe: Recipe) -> list[str]:
+    """Options of ``fit-noise``: images of the std, images of the accuracies, and what is changed by hand."""
+    noise, data = recipe.noise or NoiseChoice(), recipe.data
+    words = ["--split", noise.split]
+    if noise.limit:
+        words += ["--limit", str(noise.limit)]
+    words += ["--eval-split", data.split, "--eval-limit", str(data.limit or 0), "--noise-seeds", str(noise.seeds)]
+    if noise.paper_compat:
+        words += ["--paper-compat"]
+    if noise.scale != 1:
+        words += ["--scale", str(noise.scale)]
+    for name, factor in noise.multipliers.items():
+        words += ["--multiplier", f"{name}={factor}"]
+    for name, std in (noise.std or {}).items():
+        words += ["--std", f"{name}={std}"]
+    return words
+
+
+def _noise_lines(recipe: Recipe, noise: NoiseChoice, places: str, num_steps: int) -> list[str]:
+    """Python that measures the noise and evaluates the noisy ANN, after the lines that make ``snn`` and ``images``.
+
+    Args:
+        recipe: What to run.
+        noise: Its noise.
+        places: Keyword arguments that say where the data lies, and how it is normalised.
+        num_steps: T.
+    """
+    limit = _keywords({"limit": noise.limit})
+    paper = ", paper_compat=True" if noise.paper_compat else ""
+    seed = f", seed={recipe.seed}" if recipe.seed else ""
+    lines = [
+        f"measured = ckpt.data({noise.split!r}{limit}{places})",
+        f"profile = sl.calibration.fit_noise(snn, ckpt.build(), measured, num_steps={num_steps}{paper})",
+    ]
+    if noise.std is not None:
+        lines += [f"profile = profile.with_std({noise.std!r})"]
+    elif noise.multipliers:
+        lines += [f"profile = profile.multiplied({noise.multipliers!r})"]
+    if noise.scale != 1:
+        lines += [f"profile = profile.scaled({noise.scale!r})"]
+    return [
+        *lines,
+        f"right = sl.analysis.noisy_correct(ckpt.build(), profile, images, seeds={noise.seeds}{seed})",
+        "noisy_accuracy = right.mean()",
+    ]
 
 
 def _changed(method: str, parameters: dict[str, Any]) -> dict[str, Any]:

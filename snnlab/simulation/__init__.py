@@ -10,11 +10,13 @@ _WHERE = {
     "SpikingModel": "spiking_model",
     "load_snn": "storage",
     "save_snn": "storage",
+    "with_edits": "edits",
 }
 
-__all__ = ["Recording", "SiteRecording", "SpikingModel", "load_snn", "save_snn", "simulate"]
+__all__ = ["Recording", "SiteRecording", "SpikingModel", "load_snn", "save_snn", "simulate", "with_edits"]
 
 if TYPE_CHECKING:
+    from snnlab.simulation.edits import with_edits
     from snnlab.simulation.engine import simulate
     from snnlab.simulation.recording import Recording, SiteRecording
     from snnlab.simulation.spiking_model import SpikingModel

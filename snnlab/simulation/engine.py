@@ -9,7 +9,7 @@ import copy
 import math
 import operator
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -29,6 +29,9 @@ from snnlab.simulation.spiking_model import SpikingModel
 
 DEFAULT_MEMORY = 512 * 2**20
 """Bytes that logits and activations of one simulation may take, by default."""
+
+Observer = Callable[[str, Tensor, int], None]
+"""``observe(site, emitted, start)``: threshold x spikes (T, n, ...) of one micro-batch, and its first image's index."""
 
 _CACHE_BYTES = 24 * 2**20  # of one micro-batch at the largest site; 1 to 24 MB ran alike on a ResNet-20
 _CANDIDATES = 2048  # single neurons kept per site, from which the traces are drawn
@@ -54,6 +57,7 @@ def simulate(
     micro_batch: int | None = None,
     memory: int = DEFAULT_MEMORY,
     fused: bool = True,
+    observe: Observer | None = None,
     progress: ProgressCallback = silent,
 ) -> Recording:
     r"""Simulate a spiking network on images for T steps; one run yields every t up to T.
@@ -70,6 +74,9 @@ def simulate(
         micro_batch: Images at once; None fits them to the cache and to ``memory``.
         memory: Bytes for logits and activations.
         fused: Use the compiled kernel; False runs the same equations step by step in torch.
+        observe: Called at every site of every micro-batch, input first, with the site's name, what it emitted
+            (T, n, ...), threshold x spikes, and the index of the micro-batch's first image. It must not write into
+            the tensor. Micro-batches come in the order of the images.
         progress: Called after every micro-batch with images done and in all; cancels by raising ``Cancelled``.
 
     Returns:
@@ -116,7 +123,7 @@ def simulate(
             stop = min(start + batch, len(images))
             x = images.batch(start, stop).to(dtype)
             check_finite(x, start)
-            logits = _run(graph, modules, runners, x, start, num_steps, last_use)
+            logits = _run(graph, modules, runners, x, start, num_steps, last_use, observe)
             read_out.add(logits.reshape(num_steps, stop - start, -1), start)
             progress(stop, len(images), "images simulated")
     recordings = {name: runner.recording() for name, runner in runners.items()}
@@ -174,6 +181,7 @@ def _run(
     start: int,
     num_steps: int,
     last_use: dict[fx.Node, list[fx.Node]],
+    observe: Observer | None,
 ) -> Tensor:
     """Logits of every step, (T x N, classes)."""
     env: dict[fx.Node, _Value] = {}
@@ -189,6 +197,8 @@ def _run(
             own = len(source.users) == 1 and _makes_new_memory(source, modules)
             spikes = runners[node.target].run(env[source].data, env[source].varies, images, start, in_place=own)
             env[node] = _Value(spikes, True)
+            if observe is not None:
+                observe(str(node.target), spikes.unflatten(0, (num_steps, images)), start)
         else:
             env[node] = _apply(node, modules, env, num_steps)
         for done in last_use.get(node, ()):

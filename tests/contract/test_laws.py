@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from snnlab.activations import ClippedReLU
+from snnlab.activations import ClippedReLU, switch_noise, with_noise
+from snnlab.calibration import fit_noise
 from snnlab.converters.apply import convert
 from snnlab.converters.base import Converter, half_or_zero
 from snnlab.core import registry
@@ -185,13 +186,35 @@ def test_every_method_is_documented_and_cited():
 def test_methods_differ_where_their_formulas_do(network, grid_images):
     """Two methods never give identical networks on one where their formulas differ."""
     thresholds = {}
-    for method in METHODS:
+    different = [method for method in METHODS if method != "nq"]  # nq is qcfs on other weights
+    for method in different:
         parameters = {"percentile": 90.0} if method == "percentile_norm" else {}
         snn = conversion(network, grid_images, method, **parameters)
         thresholds[method] = tuple(
             (neuron.threshold.flatten()[0].item(), neuron.initial_fraction.item()) for neuron in snn.sites.values()
         )
-    assert len(set(thresholds.values())) == len(METHODS)
+    assert len(set(thresholds.values())) == len(different)
+
+
+def test_nq_is_qcfs_on_the_same_weights(network, grid_images):
+    """What NQ changes is the training; also where the network still carries its noise."""
+    noisy = copy.deepcopy(network)
+    for name in ("act1", "act2", "act3"):
+        noisy.set_submodule(name, with_noise(noisy.get_submodule(name), 0.5))
+    one = simulate(conversion(network, grid_images, "qcfs"), grid_images, num_steps=STEPS)
+    for ann in (network, switch_noise(noisy, True)):
+        two = simulate(conversion(ann, grid_images, "nq"), grid_images, num_steps=STEPS)
+        np.testing.assert_array_equal(one.logits, two.logits)
+
+
+@pytest.mark.parametrize("method", ["nq", "qcfs"])
+def test_no_gap_at_the_first_site_where_t_is_l(method, network, grid_images):
+    """Constant input: at T = L the neuron is the quantizer, exactly on the grid."""
+    snn = conversion(network, grid_images, method)
+    profile = fit_noise(snn, network, grid_images, num_steps=4)
+    assert profile.std[0] == 0
+    assert (profile.std[1:] > 0).all()
+    law_input_survives(network, grid_images, method)
 
 
 # Broken on purpose: the laws above must catch each.

@@ -68,3 +68,44 @@ def classify(neuron, step):
         else:
             names.append("saturated" if count == step else "exact")
     return names
+
+
+def gaps_literally(ann, images, num_steps, fraction=0.5):
+    """Site -> (gap, local gap), flat lists, element by element: each network propagates its own activations.
+
+    The gap is the ANN's activation minus threshold x count / T; the local one has in place of the count what T steps of
+    the ANN's own constant pre-activation would fire. Gaps below 1e-6 of the threshold are 0.
+    """
+    import copy
+
+    network = copy.deepcopy(ann).double().eval()
+    kept = {}
+    for name, module in network.named_modules():
+        if is_activation(module):
+            module.register_forward_hook(lambda _, args, output, name=name: kept.__setitem__(name, (args[0], output)))
+    with torch.no_grad():
+        network(images.double())
+    _, neurons = simulate_literally(ann, images, num_steps, fraction)
+    gaps = {}
+    for name, (current, activation) in kept.items():
+        neuron = neurons[name]
+        counts = sum(neuron.spikes).flatten().tolist()
+        gap, local = [], []
+        for z, a, n in zip(current.flatten().tolist(), activation.flatten().tolist(), counts, strict=True):
+            fired = min(max(math.floor((num_steps * z + neuron.initial) / neuron.threshold), 0), num_steps)
+            for found, count in ((gap, n), (local, fired)):
+                g = a - neuron.threshold * count / num_steps
+                found.append(0.0 if abs(g) < 1e-6 * neuron.threshold else g)
+        gaps[name] = (gap, local)
+    return gaps
+
+
+def pooled_std(values):
+    """Unbiased, two passes."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def paper_std(batches):
+    """The official code's: root of the mean over batches of each one's unbiased variance."""
+    return math.sqrt(math.fsum(pooled_std(values) ** 2 for values in batches) / len(batches))

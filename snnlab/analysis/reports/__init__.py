@@ -7,17 +7,33 @@ A Report is a frozen dataclass of plain values and NumPy arrays. ``to_frame`` gi
 from snnlab.analysis.reports.accuracy import AccuracyCurve
 from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
 from snnlab.analysis.reports.conversion import ConversionReport
+from snnlab.analysis.reports.final import FinalEvaluation
+from snnlab.analysis.reports.gain import CONTROL, CURVES, Gain, NoiseGain
 from snnlab.analysis.reports.neuron_traces import NeuronTraces
+from snnlab.analysis.reports.noise import Estimate, NoiseReport, estimate
 from snnlab.analysis.reports.normalization import NormalizationReport
+from snnlab.analysis.reports.paired import PairedDifference, paired_difference
+from snnlab.analysis.reports.probe import Probe
 from snnlab.analysis.reports.residuals import ResidualReport
 
 __all__ = [
+    "CONTROL",
+    "CURVES",
     "WILSON_Z",
     "AccuracyCurve",
     "ConversionReport",
+    "Estimate",
+    "FinalEvaluation",
+    "Gain",
     "NeuronTraces",
+    "NoiseGain",
+    "NoiseReport",
     "NormalizationReport",
+    "PairedDifference",
+    "Probe",
     "Report",
     "ResidualReport",
+    "estimate",
+    "paired_difference",
     "wilson_interval",
 ]

@@ -27,6 +27,8 @@ def every_figure() -> dict[str, figures.Figure]:
         "spike_errors": figures.spike_errors(few, 1, 8, other),
         "profile": figures.site_profile(conversion(19), conversion(19, seed=1)),
         "profile_110": figures.site_profile(conversion(110)),
+        "changes": figures.conversion_change(conversion(19), conversion(19, seed=1), before_name=HOSTILE),
+        "changes_110": figures.conversion_change(conversion(110), conversion(110, seed=1)),
         "trace": figures.neuron_trace(run, 2, step=8, report=few),
         "trace_T1": figures.neuron_trace(traces(1), 0),
         "trace_hostile": figures.neuron_trace(run, 3, step=5, report=hostile),

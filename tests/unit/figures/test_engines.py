@@ -20,8 +20,9 @@ KINDS = (
     *("accuracy", "accuracies_log", "accuracy_T1", "accuracy_hostile"),
     *("overview", "overview_1", "overview_110", "overview_stages", "overview_hostile"),
     *("site", "site_hostile", "spike_errors", "profile", "profile_110", "trace", "trace_T1", "trace_hostile"),
+    *("changes", "changes_110"),
 )
-WIDE = ("accuracy_hostile", "overview", "overview_1", "overview_110", "site", "trace")
+WIDE = ("accuracy_hostile", "changes", "overview", "overview_1", "overview_110", "site", "trace")
 pytestmark = pytest.mark.filterwarnings("error")
 
 

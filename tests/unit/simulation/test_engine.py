@@ -246,3 +246,23 @@ def test_a_value_needed_twice_is_not_overwritten(passing, grid_images):
     np.testing.assert_array_equal(recording.logits, mean.float().numpy())
     snn.train()  # dropout stays off in a simulation
     np.testing.assert_array_equal(simulate(snn, grid_images, num_steps=6).logits, recording.logits)
+
+
+def test_an_observer_sees_what_every_site_emits(grid_network, grid_images):
+    """Threshold x spikes of each micro-batch, in the order of sites and images; the step path emits the same."""
+    snn = convert(grid_network, "qcfs")
+    seen = {}
+    simulate(
+        snn, grid_images, num_steps=3, micro_batch=5,
+        observe=lambda name, emitted, start: seen.setdefault(name, []).append((start, emitted.clone())),
+    )  # fmt: skip
+    assert list(seen) == list(snn.sites)
+    snn.reset()
+    stepped = []
+    handle = snn.sites["act2"].register_forward_hook(lambda module, args, output: stepped.append(output.clone()))
+    with torch.no_grad():
+        snn(grid_images, num_steps=3)
+    handle.remove()
+    starts, parts = zip(*seen["act2"], strict=True)
+    assert starts == (0, 5, 10)
+    assert torch.equal(torch.cat(parts, dim=1), torch.stack(stepped))

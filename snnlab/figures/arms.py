@@ -1,0 +1,89 @@
+"""How the arms of a noise experiment are called and drawn: one name and one colour in all figures and on all pages."""
+
+import pandas as pd
+
+from snnlab.analysis.reports import CONTROL, Gain, NoiseGain
+from snnlab.figures.tables import number, percent
+
+BASE = "base"
+
+_NAMES = {
+    BASE: ("untouched base", "no fine-tuning"),
+    CONTROL: ("control", "same fine-tuning, no noise"),
+    "control_L": ("control at L = T", "same fine-tuning at L = T, no noise"),
+    "nq": ("NQ", "std measured anew after every epoch"),
+    "half_nq": ("half NQ", "half the measured std"),
+    "double_nq": ("double NQ", "twice the measured std"),
+    "uniform": ("uniform", "same std / threshold everywhere, equal RMS"),
+    "reversed": ("reversed", "measured std / threshold from last site to first"),
+    "profile": ("yours", "the profile drawn on the Noise page"),
+}
+_ROLES = {
+    BASE: "input",
+    CONTROL: "ann",
+    "control_L": "ann",
+    "nq": "snn",
+    "half_nq": "third",
+    "double_nq": "sixth",
+    "uniform": "fourth",
+    "reversed": "fifth",
+    "profile": "compared",
+}
+
+
+def arm_name(arm: str) -> str:
+    """An arm as people call it.
+
+    Example:
+        >>> arm_name("control_L"), arm_name("half_nq")
+        ('control at L = T', 'half NQ')
+    """
+    return _NAMES[arm][0] if arm in _NAMES else arm
+
+
+def arm_note(arm: str) -> str:
+    """What an arm does, in a few words."""
+    return _NAMES[arm][1] if arm in _NAMES else ""
+
+
+def arm_role(arm: str) -> str:
+    """Role of an arm's colour."""
+    return _ROLES.get(arm, "seventh")
+
+
+def arm_gain(report: NoiseGain, arm: str, step: int | None) -> Gain:
+    """Gain of an arm, or of the untouched base, over the control."""
+    return report.base_gain(step) if arm == BASE else report.gain(arm, step)
+
+
+def arm_accuracy(report: NoiseGain, arm: str, step: int | None) -> float:
+    """Accuracy of an arm, or of the untouched base."""
+    return report.base_accuracy(step) if arm == BASE else report.accuracy(arm, step)
+
+
+def gain_text(gain: Gain, decimals: int = 1) -> str:
+    """A gain in points, with its t interval over seeds where there is one.
+
+    Example:
+        >>> gain_text(Gain(0.0821, 0.0241, 0.1402, 0.06, 0.1, (0.08,)))
+        '+8.2 [+2.4, +14.0]'
+    """
+    value, *bounds = (number(100 * each, decimals, sign=True) for each in (gain.value, gain.low, gain.high))
+    return value if gain.low != gain.low else f"{value} [{bounds[0]}, {bounds[1]}]"
+
+
+def gain_table(report: NoiseGain) -> pd.DataFrame:
+    """The experiment as it is printed: one row an arm; accuracies in percent, gains in points with their interval.
+
+    The first T is the question; the others are exploratory, and their columns say so.
+    """
+    rows = []
+    for arm in (BASE, *report.arms):
+        row = {"arm": arm_name(arm), "ANN": percent(arm_accuracy(report, arm, None))}
+        for step in report.steps:
+            remark = "" if step == report.target else ", exploratory"
+            row[f"T = {step}{remark}"] = percent(arm_accuracy(report, arm, step))
+            text = "–" if arm == CONTROL else gain_text(arm_gain(report, arm, step), 2)
+            row[f"points over control, T = {step}{remark}"] = text
+        rows.append(row)
+    return pd.DataFrame(rows)
