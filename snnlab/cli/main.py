@@ -13,9 +13,13 @@ import typer
 
 from snnlab import __version__
 from snnlab.cli import options as opt
+from snnlab.cli import runs
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
-from snnlab.cli.launcher import DEFAULT_PORT, start_app
-from snnlab.core.errors import CheckpointError, RecipeError, StoreError
+from snnlab.cli.launcher import DEFAULT_PORT, LOOPBACK, start_app
+from snnlab.cli.noise import fit_noise
+from snnlab.cli.stored import keep
+from snnlab.cli.train import train
+from snnlab.core.errors import CheckpointError, RecipeError
 
 if TYPE_CHECKING:
     from snnlab.core.recipe import Recipe
@@ -59,11 +63,23 @@ def _verb(function: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+app.add_typer(runs.commands(_verb), name="runs")
+
+
 @app.command("app")
 @_verb
-def run_app(port: Annotated[int, typer.Option(help="TCP port.")] = DEFAULT_PORT) -> None:
+def run_app(
+    port: Annotated[int, typer.Option(help="TCP port.")] = DEFAULT_PORT,
+    address: Annotated[str, typer.Option(help="Address to listen on; others than loopback: --trusted-network.")] = (
+        LOOPBACK
+    ),
+    trusted_network: Annotated[
+        bool, typer.Option("--trusted-network", help="Let other machines in: everyone who reaches the address.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Batch jobs at once (default: cores).")] = None,
+) -> None:
     """Open the workbench in the browser."""
-    start_app(port)
+    start_app(port, address, trusted_network=trusted_network, workers=workers)
 
 
 @app.command()
@@ -225,6 +241,9 @@ def residuals(
         warn(f"wrote {out}, residuals at t = {report.steps[-1]}")
 
 
+app.command("fit-noise")(_verb(fit_noise))
+
+
 def residuals_as_json(report: Any) -> dict[str, Any]:
     """The residual report as the command line prints it: potentials in thresholds, shares of all neurons x images."""
     from snnlab.core.histogram import EDGES
@@ -320,6 +339,9 @@ def doctor(json: opt.Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command("train")(_verb(opt.takes_flags(without=("num_steps",))(train)))
+
+
 @data_app.command("fetch")
 @_verb
 def fetch(
@@ -337,24 +359,12 @@ def fetch(
 def _execute(recipe: "Recipe") -> "tuple[Run, int | None]":
     """Run a recipe and store it; (run, looks at its test set: None when they could not be counted)."""
     from snnlab.runs.execute import analyse_prepared, resolve
-    from snnlab.runs.store import Store
 
     started = time.perf_counter()
     with progress_bar() as progress:
         prepared = resolve(recipe, progress=progress)
         run = analyse_prepared(prepared, started=started, progress=progress)
-    for note in run.notes:
-        if run.card["foreign"] or note not in run.card["notes"]:  # provenance of our own files is no news
-            warn(note)
-    looks: int | None = None
-    try:
-        looks = Store().record(run)
-    except StoreError as error:
-        # The numbers are there; a full or read-only disk must not take them away.
-        warn(f"the run was not stored: {error}")
-    if looks:
-        warn(f"look {looks} at the test images of {run.recipe.data.dataset} with this checkpoint")
-    return run, looks
+    return run, keep(run)
 
 
 def _steps(text: str) -> tuple[int, ...]:

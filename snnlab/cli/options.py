@@ -128,6 +128,8 @@ def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Re
     for name in ("seed", "dtype"):
         if getattr(flags, name) is not None:
             values[name] = getattr(flags, name)
+    if values.get("noise") is not None:
+        values["noise"]["targets"] = [t for t in values["noise"].get("targets", ()) if t <= values["num_steps"]]
     if snapshots is not None:
         values["snapshots"], values["traces"] = snapshots, 0
     elif "snapshots" in values:

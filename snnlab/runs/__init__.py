@@ -4,11 +4,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
-    "Job": "client",
+    "Arm": "protocol",
+    "Job": "jobs",
+    "Pool": "pool",
+    "Protocol": "protocol",
     "Run": "run",
     "RunRow": "store",
     "Store": "store",
-    "Worker": "client",
     "allowed_path": "paths",
     "analyse": "execute",
     "as_cli": "snippets",
@@ -16,19 +18,33 @@ _WHERE = {
     "default_recipe": "defaults",
     "default_snapshots": "defaults",
     "default_target": "defaults",
-    "keep_upload": "paths",
+    "evaluate_final": "final",
+    "experiment_sha": "protocol",
+    "fit_noise_run": "execute",
+    "is_current": "protocol",
+    "keep_upload": "storage",
+    "lineage_of": "protocol",
+    "noise_recipe": "defaults",
+    "protocol_of": "protocol",
     "resolve": "execute",
 }
 
-__all__ = [*_WHERE]
+_MODULES = ("storage",)
+
+__all__ = [*_WHERE, *_MODULES]
 
 if TYPE_CHECKING:
-    from snnlab.runs.client import Job, Worker
-    from snnlab.runs.defaults import default_recipe, default_snapshots, default_target
-    from snnlab.runs.execute import analyse, resolve
-    from snnlab.runs.paths import allowed_path, keep_upload
+    from snnlab.runs import storage
+    from snnlab.runs.defaults import default_recipe, default_snapshots, default_target, noise_recipe
+    from snnlab.runs.execute import analyse, fit_noise_run, resolve
+    from snnlab.runs.final import evaluate_final
+    from snnlab.runs.jobs import Job
+    from snnlab.runs.paths import allowed_path
+    from snnlab.runs.pool import Pool
+    from snnlab.runs.protocol import Arm, Protocol, experiment_sha, is_current, lineage_of, protocol_of
     from snnlab.runs.run import Run
     from snnlab.runs.snippets import as_cli, as_python
+    from snnlab.runs.storage import keep_upload
     from snnlab.runs.store import RunRow, Store
 
 
@@ -36,4 +52,6 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used."""
     if name in _WHERE:
         return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,12 @@
 """Which files the app may open, and where it keeps what users upload."""
 
-import hashlib
+import contextlib
 import os
 from pathlib import Path
 
 import platformdirs
 
 from snnlab.core.errors import CheckpointError, DataError
-from snnlab.core.files import write_atomically
-
-UPLOAD_SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".tar", ".bin")
 
 
 def data_roots() -> tuple[Path, ...]:
@@ -19,17 +16,22 @@ def data_roots() -> tuple[Path, ...]:
     return tuple(Path(folder).expanduser().resolve() for folder in folders if folder)
 
 
-def allowed_path(text: str) -> Path:
+def allowed_path(text: str, *, uploads: bool = False) -> Path:
     """Resolve a path typed into the app, symbolic links too.
+
+    Args:
+        text: What was typed, or what a recipe names.
+        uploads: Allow uploaded files too.
 
     Raises:
         DataError: Outside the allowed folders, or nothing there; the message does not say which of the two.
     """
     if not text.strip():
         raise DataError("No path is given; type one under the folder that the app was started in.")
+    folders = (*data_roots(), upload_folder().resolve()) if uploads else data_roots()
     try:
         path = Path(text.strip()).expanduser().resolve()
-        inside = any(path.is_relative_to(root) for root in data_roots())
+        inside = any(path.is_relative_to(folder) for folder in folders)
         if inside and path.exists():
             return path
     except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a null byte
@@ -41,31 +43,45 @@ def allowed_path(text: str) -> Path:
 
 
 def upload_folder() -> Path:
-    """Where uploads and opened checkpoints are kept, by content; outside every served folder."""
+    """Where uploads are kept, by content; outside every served folder."""
     return platformdirs.user_cache_path("snnlab") / "uploads"
 
 
-def keep_upload(name: str, data: bytes) -> Path:
-    """Write an uploaded file under the hash of its content and return the path.
+def kept_folder() -> Path:
+    """Where opened checkpoints are kept as safetensors, by the original's hash; only ``intake`` writes there."""
+    return platformdirs.user_cache_path("snnlab") / "checkpoints"
+
+
+def kept_checkpoint(source: str, sha256: str | None = None) -> Path | None:
+    """The kept file that stands for a checkpoint; None when nothing of it was kept.
 
     Args:
-        name: The user's file name; only its suffix and its stem's harmless characters are used.
-        data: Its content.
+        source: Path of the original, or of what was kept of it.
+        sha256: Hash of the original, where it is known.
 
     Raises:
-        CheckpointError: Not a checkpoint's suffix, or the disk refuses.
+        CheckpointError: ``source`` was kept here and is no more.
     """
-    suffix = next((suffix for suffix in UPLOAD_SUFFIXES if name.lower().endswith(suffix)), None)
-    if suffix is None:
-        raise CheckpointError(f"{name[:100]!r} is no checkpoint; give one of {', '.join(UPLOAD_SUFFIXES)}.")
-    stem = "".join(letter for letter in Path(name).name.removesuffix(suffix) if letter.isalnum() or letter in "-_[].")
-    folder = upload_folder() / hashlib.sha256(data).hexdigest()[:32]
-    path = folder / f"{stem[:80] or 'checkpoint'}{suffix}"
-    if path.exists():
-        return path
+    folder = kept_folder().resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-    except OSError as error:
-        raise CheckpointError(f"{name[:100]!r} could not be kept: {error.strerror}; free some space.") from None
+        path = Path(source).expanduser().resolve()
+        was_kept = path.is_relative_to(folder)
+        if was_kept and path.is_file():
+            return note_use(path)
+    except (OSError, RuntimeError, ValueError):
+        return None
+    digits = (sha256 or "")[:32].lower()
+    if len(digits) == 32 and all(digit in "0123456789abcdef" for digit in digits):
+        found = sorted(path for path in (folder / digits).glob("*.safetensors") if not path.name.startswith("."))
+        if found:
+            return note_use(found[0])
+    if was_kept:
+        raise CheckpointError(f"{path.stem} is no longer kept here: its room was needed; open the original file again.")
+    return None
+
+
+def note_use(path: Path) -> Path:
+    """Remember that a kept file was used now; what was used longest ago goes first when room is needed."""
+    with contextlib.suppress(OSError):  # a read-only disk; then nothing is removed either
+        os.utime(path.parent)
     return path

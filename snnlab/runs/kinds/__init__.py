@@ -15,12 +15,19 @@ KINDS = {
     "evaluate_ann": "checkpoint:evaluate_ann",
     "analyse": "analysis:run_analysis",
     "trace": "analysis:trace",
+    "noise": "noise:run_noise",
+    "noisy": "noise:evaluate_noisy",
+    "final": "final:run_final",
+    "probe": "probe:probe_edit",
+    "experiment": "snnlab.sweeps.jobs:run_experiment",
+    "pace": "snnlab.sweeps.jobs:time_training",
 }
-"""Kind -> module of this package and function in it."""
+"""Kind -> module of this package and function in it; a module of another layer by its whole dotted name."""
 
 
 def find(kind: str) -> Callable[..., dict[str, Any]]:
     """The function that does this kind of work."""
     module, _, function = KINDS[kind].partition(":")
-    found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    path = module if "." in module else f"{__name__}.{module}"
+    found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(path), function)
     return found

@@ -6,14 +6,14 @@ from snnlab.analysis.neuron_traces import trace_neuron
 from snnlab.core.progress import ProgressCallback
 from snnlab.core.recipe import Recipe
 from snnlab.runs.execute import analyse, convert_prepared, resolve
+from snnlab.runs.kinds import context
 from snnlab.runs.kinds.plain import plain
-from snnlab.runs.store import Store
 
 
 def run_analysis(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
     """Execute a recipe and store the run: ``{"run": id, "notes", "looks"}``."""
     run = analyse(Recipe.parse(recipe), progress=progress)
-    looks = Store().record(run)
+    looks = context.record(run)
     return {"run": run.id, "notes": list(run.notes), "looks": looks}
 
 

@@ -1,6 +1,5 @@
 """What a checkpoint is: recognised, its normalisation and architecture found, its published accuracy checked."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,8 @@ from snnlab.core.recipe import Recipe
 from snnlab.data import load_dataset
 from snnlab.io import load_checkpoint
 from snnlab.runs.execute import find_normalization, rank_architectures, resolve
-from snnlab.runs.intake import open_limited
+from snnlab.runs.kinds import context
 from snnlab.runs.kinds.plain import plain
-from snnlab.runs.store import Store
 
 
 def open_checkpoint(
@@ -24,12 +22,11 @@ def open_checkpoint(
     architecture: Any = None,
     levels: int | None = None,
 ) -> dict[str, Any]:
-    """Recognise a checkpoint: ``{"card"}``. A foreign file is first opened in a process of limited memory."""
+    """Recognise a checkpoint: ``{"card", "path"}``, the path of what was kept of it."""
     progress(0, 1, "opening the checkpoint")
-    safe = open_limited(Path(path)) if Path(path).exists() else path
-    card = load_checkpoint(safe, architecture=architecture, levels=levels).card
+    card = load_checkpoint(path, architecture=architecture, levels=levels).card
     progress(1, 1, "checkpoint opened")
-    return {"card": card.to_dict(), "path": str(safe)}
+    return {"card": card.to_dict(), "path": path}
 
 
 def rank_normalization(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -45,8 +42,7 @@ def rank_candidates(
     *, progress: ProgressCallback, path: str, dataset: str, folder: str | None = None
 ) -> dict[str, Any]:
     """The networks that a file may hold, best first: ``{"candidates": [...]}`` as ``rank_architectures`` gives them."""
-    safe = open_limited(Path(path))
-    return {"candidates": rank_architectures(safe, load_dataset(dataset, folder), progress=progress)}
+    return {"candidates": rank_architectures(path, load_dataset(dataset, folder), progress=progress)}
 
 
 def evaluate_ann(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +57,7 @@ def evaluate_ann(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[
     if choice.split == "test":
         card = prepared.checkpoint.card
         lineage = card.origin_sha256 or card.sha256
-        looks = Store().look(dataset=choice.dataset, lineage=lineage, recipe_sha=prepared.recipe.sha)
+        looks = context.look(dataset=choice.dataset, lineage=lineage, recipe_sha=prepared.recipe.sha)
     return {
         "accuracy": correct / len(images),
         "low": float(low),

@@ -5,10 +5,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+import torch
+
+from snnlab.analysis.noisy_network import NoisyNetwork
+from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
 from snnlab.data import ImageSplit
 from snnlab.runs.execute import Prepared, convert_prepared, resolve
-from snnlab.simulation import SpikingModel
+from snnlab.simulation import SpikingModel, simulate
 
 KEPT = 6
 
@@ -33,7 +38,7 @@ class Kept:
         return found
 
 
-_prepared, _networks, _images = Kept(), Kept(), Kept()
+_prepared, _networks, _images, _noisy, _answers = Kept(), Kept(), Kept(), Kept(3), Kept()
 
 
 def _key(*parts: Any) -> str:
@@ -57,6 +62,32 @@ def network(recipe: Recipe) -> SpikingModel:
 
     values = recipe.to_dict()
     return _networks.get(_key(values["checkpoint"], values["data"], values["converter"]), make)
+
+
+def noisy_network(recipe: Recipe) -> NoisyNetwork:
+    """The ANN of a recipe, ready for noise; keeps the noise of its last questions."""
+    opened = prepared(recipe)
+    return _noisy.get(_key(recipe.checkpoint.model_dump()), lambda: NoisyNetwork(opened.checkpoint.build()))
+
+
+def snn_correct(recipe: Recipe, *, progress: ProgressCallback = silent) -> np.ndarray:
+    """Which images of a recipe's split its SNN gets right at t = 1..T, (num_steps, images), bool."""
+    data = recipe.data
+
+    def make() -> np.ndarray:
+        chosen = images(recipe, data.split, data.limit)
+        recording = simulate(
+            network(recipe),
+            chosen,
+            num_steps=recipe.num_steps,
+            dtype=getattr(torch, recipe.dtype),
+            progress=progress,
+        )
+        return np.asarray(recording.predictions == chosen.labels)
+
+    values = recipe.to_dict()
+    parts = (values["checkpoint"], values["data"], values["converter"], recipe.num_steps, recipe.dtype)
+    return _answers.get(_key(*parts), make)
 
 
 def images(recipe: Recipe, split: str, limit: int | None) -> ImageSplit:

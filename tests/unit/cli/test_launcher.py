@@ -51,8 +51,35 @@ def test_serves_the_apps_script_on_loopback(app, free_port, address, monkeypatch
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.7", "example.org", ""])
 def test_refuses_an_address_that_others_can_reach(app, free_port, address):
-    with pytest.raises(SnnlabError, match="loopback only"):
+    with pytest.raises(SnnlabError, match="--trusted-network"):
         launcher.start_app(free_port, address)
+
+
+def test_a_trusted_network_is_said_and_served(app, free_port, monkeypatch, capfd):
+    def become(program, arguments):
+        raise Replaced(arguments)
+
+    monkeypatch.setattr(launcher.os, "execv", become)
+    monkeypatch.delenv("SNNLAB_WORKERS", raising=False)
+    monkeypatch.setenv("SNNLAB_WORKERS", "7")
+    with pytest.raises(Replaced) as started:
+        launcher.start_app(free_port, "0.0.0.0", trusted_network=True, workers=3)
+    (arguments,) = started.value.args
+
+    assert arguments[arguments.index("--server.address") + 1] == "0.0.0.0"
+    assert launcher.os.environ["SNNLAB_WORKERS"] == "3"
+    assert f"whoever reaches 0.0.0.0:{free_port} can use this app without a password" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "no-such-host.invalid", "x" * 300])
+def test_an_address_of_another_machine_is_one_sentence(app, free_port, address):
+    with pytest.raises(SnnlabError, match="is no address of this machine"):
+        launcher.start_app(free_port, address, trusted_network=True)
+
+
+def test_no_workers_is_one_sentence(app, free_port):
+    with pytest.raises(SnnlabError, match="--workers 0: give 1 or more"):
+        launcher.start_app(free_port, workers=0)
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])

@@ -132,7 +132,7 @@ def test_convert_then_load(tmp_path):
 
 def test_methods_and_inspect_and_version():
     names = [card["name"] for card in as_json("methods")]
-    assert names == ["max_norm", "percentile_norm", "qcfs"]
+    assert names == ["max_norm", "percentile_norm", "qcfs", "nq"]
     assert as_json("inspect", VGG)["sites"][0] == "stage1.act1"
     assert invoke("--version").stdout.strip() == sl.__version__
 

@@ -1,0 +1,76 @@
+"""Measure a conversion's noise and store the run; evaluate a noise profile that somebody has just drawn."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from snnlab.analysis.noise import SCALES, noisy_correct
+from snnlab.analysis.noise import kappa as find_kappa
+from snnlab.analysis.reports import estimate
+from snnlab.core.errors import RecipeError
+from snnlab.core.progress import ProgressCallback
+from snnlab.core.recipe import NoiseChoice, Recipe
+from snnlab.runs.execute import fit_noise_run
+from snnlab.runs.kinds import context, warm
+
+
+def run_noise(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Execute a noise recipe and store the run: ``{"run": id, "notes", "looks"}``."""
+    run = fit_noise_run(Recipe.parse(recipe), progress=progress)
+    looks = context.record(run)
+    return {"run": run.id, "notes": list(run.notes), "looks": looks}
+
+
+def evaluate_noisy(
+    *,
+    progress: ProgressCallback,
+    recipe: dict[str, Any],
+    target: int,
+    std: dict[str, float],
+    scales: list[float],
+    kappa: bool = False,
+) -> dict[str, Any]:
+    """Accuracy of the ANN under a noise profile, on the images and noise seeds of a noise recipe.
+
+    Args:
+        progress: Called after every block of images.
+        recipe: Noise recipe.
+        target: T of the SNN that kappa compares with, in 1..T of the recipe.
+        std: Site -> std in activation units; sites that are not named have none.
+        scales: Factors on it.
+        kappa: Look for kappa of this profile too.
+
+    Returns:
+        ``{"scales", "noisy": [{"value", "low", "high", "seeds"}], "kappa": {"value", "low", "high", "why"} | None,
+        "images", "split", "seconds"}``; a kappa that is no number is None, and ``why`` says so.
+    """
+    started = time.perf_counter()
+    parsed = Recipe.parse(recipe)
+    choice = parsed.noise or NoiseChoice()
+    if not 1 <= target <= parsed.num_steps:
+        raise RecipeError(f"T = {target} lies outside 1..{parsed.num_steps}, the simulated time-steps.")
+    network, images = warm.noisy_network(parsed), warm.images(parsed, parsed.data.split, parsed.data.limit)
+
+    def evaluate(scales: Sequence[float]) -> np.ndarray:
+        # With progress everywhere: a newer question stops this one there, and the worker stays warm.
+        return noisy_correct(
+            network, std, images, scales=scales, seeds=choice.seeds, seed=parsed.seed, progress=progress
+        )
+
+    answers, found = evaluate(scales), None
+    if kappa:
+        right = warm.snn_correct(parsed, progress=progress)[target - 1]
+        known = answers if tuple(scales) == SCALES else None
+        found = find_kappa(right, evaluate, scales=SCALES, known=known, seed=parsed.seed).plain()
+    estimates = [estimate(correct) for correct in answers]
+    return {
+        "scales": list(scales),
+        "noisy": [{**asdict(each), "seeds": list(each.seeds)} for each in estimates],
+        "kappa": found,
+        "images": len(images),
+        "split": images.name,
+        "seconds": round(time.perf_counter() - started, 4),
+    }

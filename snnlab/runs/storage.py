@@ -1,0 +1,289 @@
+"""What takes room on this disk: uploads, kept checkpoints, runs; and which of it goes when room is needed."""
+
+import contextlib
+import datetime
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnlab.core.errors import CheckpointError, StoreError
+from snnlab.core.files import write_atomically
+from snnlab.runs.paths import kept_folder, note_use, upload_folder
+from snnlab.runs.store import Store
+
+UPLOAD_SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".tar", ".bin")
+DEFAULT_QUOTA_GB = 5.0
+YOUNG_SECONDS = 3600.0
+"""What was used so recently stays, unless twice the quota is taken."""
+
+LEFTOVER_SECONDS = 24 * 3600.0
+"""Half-written files older than this belong to a process that has ended."""
+
+DISK_RESERVE = 64 * 2**20  # bytes left free for the store and for other programs
+
+
+@dataclass(frozen=True)
+class StoredItem:
+    """One upload or kept checkpoint.
+
+    Args:
+        id: For ``remove``.
+        kind: ``"upload"`` or ``"checkpoint"``.
+        name: The user's file name.
+        size: Bytes.
+        files: Files.
+        last_used: UTC time, ISO 8601.
+        used_at: The same as Unix time.
+        in_use: An active job needs it.
+    """
+
+    id: str
+    kind: str
+    name: str
+    size: int
+    files: int
+    last_used: str
+    used_at: float
+    in_use: bool = False
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What takes room.
+
+    Args:
+        items: Uploads and kept checkpoints, the ones used longest ago first.
+        quota: Bytes that they may take together.
+        runs: Stored runs.
+        run_bytes: Bytes of their contents.
+        free: Bytes free on the disk of the uploads.
+    """
+
+    items: tuple[StoredItem, ...]
+    quota: int
+    runs: int
+    run_bytes: int
+    free: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(item.size for item in self.items)
+
+
+def quota_bytes() -> int:
+    """Bytes that uploads and kept checkpoints may take: ``$SNNLAB_QUOTA_GB``, or 5 GB.
+
+    Raises:
+        StoreError: Not a number above 0.
+    """
+    text = os.environ.get("SNNLAB_QUOTA_GB", "")
+    try:
+        gigabytes = float(text) if text else DEFAULT_QUOTA_GB
+    except ValueError:
+        gigabytes = -1.0
+    if not 0 < gigabytes < 1e9:
+        raise StoreError(f"SNNLAB_QUOTA_GB is {text[:40]!r}; give the room for uploads in GB, such as 5.")
+    return int(gigabytes * 1e9)
+
+
+def usage(store: Store | None = None) -> Usage:
+    """What takes room just now.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    store = store or Store()
+    runs, run_bytes = store.usage()
+    return Usage(_items(_jobs_text(store)), quota_bytes(), runs, run_bytes, _free(upload_folder()))
+
+
+def stale(
+    *, older_than: float | None = None, max_bytes: int | None = None, store: Store | None = None
+) -> tuple[StoredItem, ...]:
+    """The items that no active job uses and that were used longest ago.
+
+    Args:
+        older_than: Those not used for so many days; with neither limit, all.
+        max_bytes: So many that the others have at most this size.
+        store: Knows the active jobs; None for the default store.
+    """
+    items = _items(_jobs_text(store or Store()))
+    room = sum(item.size for item in items)
+    chosen = []
+    for item in items:
+        old = older_than is not None and time.time() - item.used_at > older_than * 86400
+        if not item.in_use and (old or (room > max_bytes if max_bytes is not None else older_than is None)):
+            chosen.append(item)
+            room -= item.size
+    return tuple(chosen)
+
+
+def remove(items: Iterable[StoredItem], store: Store | None = None) -> int:
+    """Delete uploads and kept checkpoints; returns the bytes that became free.
+
+    Raises:
+        StoreError: An active job uses one of them; the others are deleted all the same.
+    """
+    jobs = _jobs_text(store or Store())
+    freed, used = 0, []
+    for item in items:
+        if _folder(item).name in jobs:
+            used.append(item.name)
+        elif _delete(item):
+            freed += item.size
+    if used:
+        raise StoreError(f"{', '.join(used)[:200]} is used by a job that waits or runs; cancel that job first.")
+    return freed
+
+
+def enforce_quota(room_for: int = 0, store: Store | None = None) -> int:
+    """Delete what was used longest ago until the quota holds with ``room_for`` bytes more; returns the bytes freed.
+
+    What an active job uses stays. What was used within the hour stays too, unless twice the quota is taken.
+    Half-written files of ended processes go in any case.
+    """
+    _sweep()
+    quota = quota_bytes()
+    items = _items("")
+    total = sum(item.size for item in items) + room_for
+    if total <= quota:
+        return 0
+    try:
+        jobs = _jobs_text(store or Store())
+    except StoreError:
+        return 0  # without it nobody knows what is used
+    freed = 0
+    for item in items:
+        young = time.time() - item.used_at < YOUNG_SECONDS
+        if total - freed <= quota or (young and total - freed <= 2 * quota):
+            break  # the items after this one are younger still
+        if _folder(item).name not in jobs and _delete(item):
+            freed += item.size
+    return freed
+
+
+def make_room(size: int, name: str) -> None:
+    """Make room for a file before it is written.
+
+    Args:
+        size: Its bytes.
+        name: What the sentence calls it.
+
+    Raises:
+        CheckpointError: It is larger than the quota, or than what is free on the disk.
+    """
+    quota = quota_bytes()
+    if size > quota:
+        raise CheckpointError(
+            f"{name!r} has {size:,} bytes, more than the {quota:,} that uploads may take; start snnlab with a larger "
+            "SNNLAB_QUOTA_GB, or give the path of the file."
+        )
+    enforce_quota(size)
+    free = _free(upload_folder())
+    if size + DISK_RESERVE > free:
+        raise CheckpointError(f"{name!r} has {size:,} bytes, and {free:,} are free on the disk; free some space.")
+
+
+def keep_upload(name: str, data: bytes) -> Path:
+    """Write an uploaded file under the hash of its content and return the path.
+
+    Args:
+        name: The user's file name; only its suffix and its stem's harmless characters are used.
+        data: Its content.
+
+    Raises:
+        CheckpointError: Not a checkpoint's suffix, no room for it, or the disk refuses; nothing is written.
+    """
+    suffix = next((suffix for suffix in UPLOAD_SUFFIXES if name.lower().endswith(suffix)), None)
+    if suffix is None:
+        raise CheckpointError(f"{name[:100]!r} is no checkpoint; give one of {', '.join(UPLOAD_SUFFIXES)}.")
+    stem = "".join(letter for letter in Path(name).name[: -len(suffix)] if letter.isalnum() or letter in "-_[].")
+    folder = upload_folder() / hashlib.sha256(data).hexdigest()[:32]
+    path = folder / f"{stem.lstrip('.')[:80] or 'checkpoint'}{suffix}"
+    if path.exists():
+        return note_use(path)
+    make_room(len(data), name[:100])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        raise CheckpointError(f"{name[:100]!r} could not be kept: {error.strerror}; free some space.") from None
+    return note_use(path)
+
+
+def _folders() -> "dict[str, tuple[str, Path]]":
+    return {"uploads": ("upload", upload_folder()), "checkpoints": ("checkpoint", kept_folder())}
+
+
+def _items(jobs: str) -> tuple[StoredItem, ...]:
+    """All items, the ones used longest ago first; ``jobs`` is the text in which the ones in use are named."""
+    found = []
+    for place, (kind, folder) in _folders().items():
+        for path in _inside(folder):
+            files = [file for file in _inside(path) if file.is_file() and not file.name.startswith(".")]
+            try:
+                size, used_at = sum(file.stat().st_size for file in files), path.stat().st_mtime
+            except OSError:
+                continue  # removed just now
+            if files:
+                name = files[0].name.removesuffix(".safetensors") if kind == "checkpoint" else files[0].name
+                when = datetime.datetime.fromtimestamp(used_at, datetime.UTC).isoformat(timespec="seconds")
+                item_id = f"{place}/{path.name}"
+                found.append(
+                    StoredItem(item_id, kind, name, size, len(files), when, used_at, bool(jobs) and path.name in jobs)
+                )
+    return tuple(sorted(found, key=lambda item: (item.used_at, item.id)))
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _jobs_text(store: Store) -> str:
+    """What active jobs were asked for; they name files by path or by hash."""
+    return store.jobs.active_arguments()
+
+
+def _folder(item: StoredItem) -> Path:
+    place, _, digits = item.id.partition("/")
+    if place not in _folders() or not digits.isalnum():
+        raise StoreError(f"There is nothing kept under {item.id[:60]!r}.")
+    return _folders()[place][1] / digits
+
+
+def _delete(item: StoredItem) -> bool:
+    folder = _folder(item)
+    try:
+        # Out of sight in one step: nobody finds a half-removed item.
+        aside = folder.with_name(f".{folder.name}.removed-{time.time_ns()}")
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    except OSError:
+        return False
+    return True
+
+
+def _sweep() -> None:
+    limit = time.time() - LEFTOVER_SECONDS
+    for _, folder in _folders().values():
+        for path in [*_inside(folder), *(file for item in _inside(folder) for file in _inside(item))]:
+            with contextlib.suppress(OSError):
+                if path.name.startswith(".") and path.stat().st_mtime < limit:
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink()
+
+
+def _free(folder: Path) -> int:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
