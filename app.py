@@ -2,18 +2,33 @@
 
 import streamlit as st
 
-from pages._ui import jobs, shell, sidebar, state
+from pages._ui import jobs, shell, sidebar, state, workspace
+
+PAGES = {
+    "Model": [
+        ("checkpoint", "Checkpoint", "deployed_code"),
+        ("conversion", "Conversion", "swap_horiz"),
+        ("train", "Train", "model_training"),
+    ],
+    "Explore": [
+        ("residuals", "Residuals", "stacked_bar_chart"),
+        ("noise", "Noise", "tune"),
+        ("accuracy", "Accuracy", "show_chart"),
+    ],
+    "Results": [("final", "Final evaluation", "verified")],
+    "Help": [("help", "Help", "help")],
+}
 
 shell.mark_inside()
 st.set_page_config(page_title="snnlab", page_icon=str(shell.ICON), layout="wide")
 shell.style()
+workspace.connect()
 pages = {
-    "Model": [st.Page("pages/checkpoint.py", title="Checkpoint", icon=":material/deployed_code:", default=True)],
-    "Explore": [
-        st.Page("pages/residuals.py", title="Residuals", icon=":material/stacked_bar_chart:"),
-        st.Page("pages/accuracy.py", title="Accuracy", icon=":material/show_chart:"),
-    ],
-    "Help": [st.Page("pages/help.py", title="Help", icon=":material/help:")],
+    section: [
+        st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "checkpoint")
+        for name, title, icon in members
+    ]
+    for section, members in PAGES.items()
 }
 page = st.navigation(pages, position="hidden")
 sidebar.navigation(pages)

@@ -1,16 +1,16 @@
 """Accuracy against T: how many time-steps does the SNN need?"""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, explain, label, reports, shell, show, sidebar
+from pages._ui import cached, curves, explain, label, names, reports, shell, show
 from pages._ui.show import Column
 
-MOST_CURVES = 4
-ALWAYS_SHOWN = (1, 2, 4, 8, 16, 32)
+NOISY = "noisy_ann"
 
 if not shell.inside():
     shell.run_app_instead()
@@ -18,43 +18,46 @@ if not shell.inside():
 
 @dataclass(frozen=True)
 class Summary:
-    """One conversion at the target T, accuracies as fractions."""
+    """One line at the target T, accuracies as fractions: a conversion, or the noisy ANN that stands for it."""
 
     conversion: str
+    role: str
     images: int
+    split: str
     ann: float
     ann_low: float
     ann_high: float
     step: int
-    snn: float
-    snn_low: float
-    snn_high: float
+    network: str
+    accuracy: float
+    low: float
+    high: float
     gap: float
-    first_above_chance: int | None
-    first_within: int | None
-    num_steps: int
+    first_above_chance: int | None = None
+    first_within: int | None = None
+    num_steps: int = 0
 
 
-def chosen(run: sl.runs.Run, compare: sl.runs.Run | None) -> dict[str, sl.runs.Run]:
-    """Legend name -> run: the one in view first, then the compared one and what the reader adds."""
-    briefs = cached.briefs()
-    names = {brief.id: sidebar.run_label(brief, briefs) for brief in briefs}
-    others = [run_id for run_id in names if run_id != run.id]
-    compared = [compare.id] if compare is not None and compare.id in others else []
+def chosen(view: shell.View) -> "dict[str, sl.runs.RunRow]":
+    """Run id -> row: the one in view first, then the compared one and what the reader adds."""
+    current = view.row
+    assert current is not None, "a run in view has its line"
+    others = curves.offered(current.id)
+    titles = curves.menu(current, others)
+    compared = [view.compare.id] if view.compare is not None and view.compare.id in titles else []
     added = st.multiselect(
         "Further conversions",
-        others,
+        list(titles),
         default=compared,
-        key=f"accuracy-runs-{run.id}-{'-'.join(compared)}",
-        format_func=lambda run_id: names[run_id],
-        max_selections=MOST_CURVES - 1,
-        placeholder="Add a stored run",
+        key=f"accuracy-runs-{current.id}-{'-'.join(compared)}",
+        format_func=lambda run_id: titles[run_id],
+        placeholder="Add stored runs, as many as you like",
     )
-    runs = [run, *(cached.run(run_id) for run_id in added)]
-    return {names.get(one.id, one.title): one for one in runs}
+    rows = {row.id: row for row in others}
+    return {current.id: current, **{run_id: rows[run_id] for run_id in added}}
 
 
-def summary(name: str, run: sl.runs.Run, target: int, within: float) -> Summary:
+def summary(name: str, role: str, run: "sl.runs.Run", target: int, within: float) -> Summary:
     """A conversion at the target T, or at the last step that it has."""
     curve = reports.accuracy(run)
     t = min(target, curve.num_steps)
@@ -62,14 +65,17 @@ def summary(name: str, run: sl.runs.Run, target: int, within: float) -> Summary:
     snn = float(curve.snn_accuracy[t - 1])
     return Summary(
         conversion=name,
+        role=role,
         images=curve.images,
+        split=curve.split,
         ann=curve.ann_accuracy,
         ann_low=curve.ann_interval[0],
         ann_high=curve.ann_interval[1],
         step=t,
-        snn=snn,
-        snn_low=float(low[t - 1]),
-        snn_high=float(high[t - 1]),
+        network="SNN",
+        accuracy=snn,
+        low=float(low[t - 1]),
+        high=float(high[t - 1]),
         gap=snn - curve.ann_accuracy,
         first_above_chance=curve.first_step_above_chance(),
         first_within=curve.first_step_within(within),
@@ -77,18 +83,35 @@ def summary(name: str, run: sl.runs.Run, target: int, within: float) -> Summary:
     )
 
 
-def by_step(runs: dict[str, sl.runs.Run]) -> pd.DataFrame:
-    """Every conversion at every step that is worth a column, with intervals."""
-    curves = {name: reports.accuracy(run) for name, run in runs.items()}
+def noisy_summary(report: "sl.analysis.NoiseReport", target: int) -> Summary | None:
+    """The noisy ANN at the target T; None where it was not evaluated there."""
+    if target not in report.targets:
+        return None
+    ann, noisy = report.ann, report.noisy(target)
+    return Summary(
+        conversion=f"{curves.noisy_name(report)}, std measured at t = {target}",
+        role=NOISY,
+        images=report.images,
+        split=report.split,
+        ann=ann.value,
+        ann_low=ann.low,
+        ann_high=ann.high,
+        step=target,
+        network="noisy ANN",
+        accuracy=noisy.value,
+        low=noisy.low,
+        high=noisy.high,
+        gap=noisy.value - ann.value,
+    )
+
+
+def noisy_steps(report: "sl.analysis.NoiseReport") -> pd.DataFrame:
+    """The noisy ANN at every T it was evaluated at, as ``curves.by_step`` gives conversions."""
     rows = []
-    for t in sl.runs.default_snapshots(max(curve.num_steps for curve in curves.values())):
-        for name, curve in curves.items():
-            if t <= curve.num_steps:
-                low, high = curve.snn_interval
-                accuracy = float(curve.snn_accuracy[t - 1])
-                bounds = {"low": float(low[t - 1]), "high": float(high[t - 1])}
-                gap = accuracy - curve.ann_accuracy
-                rows.append({"T": t, "conversion": name, "accuracy": accuracy, **bounds, "gap": gap})
+    for t in report.targets:
+        found = report.noisy(t)
+        told = {"T": t, "conversion": curves.noisy_name(report), "accuracy": found.value}
+        rows.append({**told, "low": found.low, "high": found.high, "gap": found.value - report.ann.value})
     return pd.DataFrame(rows)
 
 
@@ -97,18 +120,19 @@ def number_of_points(value: float) -> str:
     return f"{value:g} point{'s' * (value != 1)}"
 
 
-def draw_summary(rows: list[Summary], within: float) -> None:
+def draw_summary(rows: Sequence[Summary], within: float) -> None:
     """One line a conversion."""
-    roles = dict(zip((row.conversion for row in rows), sl.figures.style.SERIES, strict=False))
 
     def step(value: int | None, row: Summary) -> str:
+        if row.role == NOISY:
+            return "–"
         return f"not up to {row.num_steps}" if value is None else str(value)
 
     show.table(
         rows,
         [
-            Column("conversion", lambda r: r.conversion, swatch=lambda r: roles[r.conversion]),
-            Column("images", lambda r: f"{r.images:,}", numeric=True, optional=True),
+            Column("conversion", lambda r: r.conversion, swatch=lambda r: r.role),
+            Column("images", lambda r: f"{r.split.replace('_', ' ')}, {r.images:,}", numeric=True, optional=True),
             Column(
                 "ANN [95 % interval]",
                 lambda r: f"{label.percent(r.ann)} [{label.span(r.ann_low, r.ann_high)}]",
@@ -117,12 +141,12 @@ def draw_summary(rows: list[Summary], within: float) -> None:
             ),
             Column("T", lambda r: str(r.step), numeric=True),
             Column(
-                "SNN [95 % interval]",
-                lambda r: f"{label.percent(r.snn)} [{label.span(r.snn_low, r.snn_high)}]",
-                "Wilson interval over images",
+                "accuracy [95 % interval]" if any(row.role == NOISY for row in rows) else "SNN [95 % interval]",
+                lambda r: f"{label.percent(r.accuracy)} [{label.span(r.low, r.high)}]",
+                "Wilson interval over images; of the noisy ANN over images that carry all their noise seeds",
                 numeric=True,
             ),
-            Column("gap, points", lambda r: label.points(r.gap), "SNN minus ANN, percentage points", numeric=True),
+            Column("gap, points", lambda r: label.points(r.gap), "Minus its ANN, percentage points", numeric=True),
             Column(
                 "above chance from",
                 lambda r: step(r.first_above_chance, r),
@@ -141,78 +165,90 @@ def draw_summary(rows: list[Summary], within: float) -> None:
     )
 
 
-def draw_steps(steps: pd.DataFrame) -> None:
-    """Three lines a conversion: accuracy, its interval, the gap to the ANN; one column a step."""
-    found = {(row["conversion"], row["T"]): row for row in steps.to_dict("records")}
-    names = list(dict.fromkeys(steps["conversion"]))
-    titles = {"interval": "95 % interval", "gap": "gap, points"}
-
-    def cell(line: tuple[str, str], t: int) -> str:
-        row = found.get((line[0], t))
-        if row is None:
-            return "–"
-        if line[1] == "interval":
-            return label.span(row["low"], row["high"])
-        return f"{100 * row['accuracy']:.2f}" if line[1] == "accuracy" else label.points(row["gap"])
-
-    def at(t: int) -> Column:
-        return Column(str(t), lambda line: cell(line, t), numeric=True, optional=t not in ALWAYS_SHOWN)
-
-    show.table(
-        [(name, what) for name in names for what in ("accuracy", "interval", "gap")],
-        [
-            Column("accuracy in percent at T =", lambda line: line[0] if line[1] == "accuracy" else titles[line[1]]),
-            *(at(t) for t in sorted(set(steps["T"]))),
-        ],
-        "Accuracy by time-step in percent, its 95 % interval, and the gap to the ANN in points",
-        heads=lambda line: sl.figures.style.SERIES[names.index(line[0])] if line[1] == "accuracy" else "",
-    )
-
-
 def explanation() -> None:
     """How to read the page."""
     explain.popover(
         "What am I seeing?",
         "One simulation to the largest T gives every smaller one: the read-out after step t is the SNN run for T = t. "
         "The **dashed line** is the ANN that was converted, the band around each curve the 95 % interval over images. "
-        "The diamond marks the T from which on the SNN **stays** close to its ANN.",
+        "The diamond marks the T from which on the SNN **stays** close to its ANN. **Orange** is the noisy ANN: the "
+        "ANN with Gaussian noise at every site, of the std that the gap to the SNN had there at that T. It predicts "
+        "the SNN's accuracy; it is not one.",
         r"\frac{\hat p + \frac{z^2}{2n} \pm z\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}",
         "Wilson score interval of the share p of n images, z = 1.96: Wilson, JASA 1927. It covers the choice of "
         "images, not of the training seed.",
     )
 
 
-def draw(view: shell.View, run: sl.runs.Run) -> None:
+def say_images(rows: "Mapping[str, sl.runs.RunRow]", titles: Mapping[str, str]) -> None:
+    """Which of the runs lie on other images than the one in view."""
+    first, *others = rows.values()
+    differing = {row.id: curves.other_images(row.recipe, first.recipe) for row in others}
+    told = [f"{label.md(titles[run_id], 60)} ({what})" for run_id, what in differing.items() if what]
+    if told:
+        st.caption(
+            f":material/info: On other images than the run in view, so that differences to it mean little: "
+            f"{', '.join(told)}."
+        )
+
+
+def draw_noise(run: "sl.runs.Run") -> str:
+    """The noisy ANN's toggle, or the way to one; returns the id of the noise run to draw, "" for none."""
+    noise = curves.noise_of(run)
+    if noise:
+        return noise if st.toggle("noisy ANN", True, key="accuracy-noisy") else ""
+    st.page_link("pages/noise.py", label="Noisy ANN: measure the noise", icon=":material/tune:")
+    return ""
+
+
+def draw(view: shell.View, run: "sl.runs.Run") -> None:
     """Controls, answer, chart, tables."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        runs = chosen(run, view.compare)
+        rows = chosen(view)
         within = st.number_input(
             "Close enough, points", 0.1, 20.0, 1.0, 0.5, key="accuracy-within", width=150, format="%.1f"
         )
         log_steps = st.toggle("log T", key="accuracy-log")
-    curves = [replace(reports.accuracy(one), name=name) for name, one in runs.items()]
-    drawn = sl.figures.accuracy_vs_steps(curves, log_steps=log_steps, within=within)
-    rows = [summary(name, one, view.target, within) for name, one in runs.items()]
-    steps = by_step(runs)
-    first = rows[0].first_within
+        noise = draw_noise(run)
+    titles = names.among(list(rows.values()))
+    runs = {run_id: cached.run(run_id) for run_id in rows}
+    lines = [
+        summary(titles[run_id], curves.role(place), one, view.target, within)
+        for place, (run_id, one) in enumerate(runs.items())
+    ]
+    steps = curves.by_step({titles[run_id]: reports.accuracy(one) for run_id, one in runs.items()})
+    roles = {line.conversion: line.role for line in lines}
+    first = lines[0]
     near = f"within {number_of_points(within)}"
     reached = (
-        f"is {near} of its ANN from **T = {first}** on"
-        if first
-        else f"is **not {near}** of its ANN up to T = {rows[0].num_steps}"
+        f"is {near} of its ANN from **T = {first.first_within}** on"
+        if first.first_within
+        else f"is **not {near}** of its ANN up to T = {first.num_steps}"
     )
-    st.markdown(
-        f"{label.md(rows[0].conversion, 90)} {reached}; "
-        f"at the target T = {rows[0].step} the gap is **{label.points(rows[0].gap)}** points."
+    said = (
+        f"{label.md(first.conversion, 90)} {reached}; "
+        f"at the target T = {first.step} the gap is **{label.points(first.gap)}** points."
     )
+    if noise:
+        report = curves.noise_report(noise)
+        predicted = noisy_summary(report, first.step)
+        steps = pd.concat([steps, noisy_steps(report)], ignore_index=True)
+        roles[curves.noisy_name(report)] = NOISY
+        lines = [first, *([predicted] if predicted else []), *lines[1:]]
+        said += " The noisy ANN, a prediction of the SNN by the ANN with noise, " + (
+            f"says **{label.points(predicted.gap)}**." if predicted else f"was not evaluated at T = {first.step}."
+        )
+    st.markdown(said)
+    say_images(rows, titles)
+    drawn = curves.figure(titles, log_steps=log_steps, within=within, noise=noise)
     show.figure(drawn, "accuracy-figure")
-    draw_summary(rows, within)
+    draw_summary(lines, within)
     st.header("By time-step", anchor=False)
-    draw_steps(steps)
+    curves.draw_steps(steps, role_of=lambda name: roles[name])
     with bar:
         explanation()
-        tables = {"Accuracy by time-step": steps, "Summary": pd.DataFrame([asdict(row) for row in rows])}
-        show.export({drawn.title: drawn}, tables, run.recipe, "accuracy")
+        frame = pd.DataFrame([asdict(line) for line in lines]).drop(columns="role")
+        show.export({drawn.title: drawn}, {"Accuracy by time-step": steps, "Summary": frame}, run.recipe, "accuracy")
     explain.code(run.recipe, "evaluate")
 
 

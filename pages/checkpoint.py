@@ -1,4 +1,4 @@
-"""The first page: what was recognised, what the conversion put where, and the way to a network of one's own."""
+"""The first page: what was recognised, how accurate it is, and the way to a network of one's own."""
 
 import streamlit as st
 
@@ -19,10 +19,11 @@ def draw(run: sl.runs.Run, target: int) -> None:
         st.header("Accuracy", anchor=False)
         card.accuracy(run, target)
     card.notes(run.notes)
-    st.header("What the conversion put where", anchor=False)
-    card.sites(run)
-    card.coverage(run)
-    profile = sl.figures.site_profile(reports.conversion(run))
+    st.page_link(
+        "pages/conversion.py",
+        label="What the conversion put at each site, and edits by hand",
+        icon=":material/arrow_forward:",
+    )
     with bar:
         explain.popover(
             "What am I seeing?",
@@ -32,12 +33,13 @@ def draw(run: sl.runs.Run, target: int) -> None:
             r"v(t) = v(t-1) + I(t) - \theta\, s(t), \qquad s(t) = [\,v(t-1) + I(t) \ge \theta\,]",
             "; ".join(own.citations(run.recipe.converter.method)),
         )
-        show.export({profile.title: profile}, {"Sites": card.site_rows(run)}, run.recipe, "checkpoint")
+        tables = {"Checkpoint": card.frame(run.card), "Accuracy by time-step": reports.accuracy(run).to_frame()}
+        show.export({}, tables, run.recipe, "checkpoint")
     explain.code(run.recipe, "evaluate")
 
 
 view = shell.page()
-bar = shell.title_bar("What was recognised, and what does the spiking network look like?")
+bar = shell.title_bar("What was recognised, and how accurate is it?")
 own.announce()
 here, mine = st.tabs([own.HERE, own.OWN], key="checkpoint-tab", on_change="rerun")
 with here:

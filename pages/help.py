@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import label, own_method, shell, show
+from pages._ui import label, own_method, shell, show, storage
 from pages._ui.show import Column
 
 if not shell.inside():
@@ -46,14 +46,18 @@ CLASSES = (
 
 COLOURS = (
     Term("ANN", "The network that was converted; dashed in charts.", "ann"),
+    Term("noisy ANN", "The same network with noise at its activations.", "noisy_ann"),
     Term("SNN", "The run in view.", "snn"),
     Term("compared", "The run that it is compared with.", "compared"),
 )
 
 PAGES = (
-    Term("Checkpoint", "What the file holds, what replaced each activation, and the form for a network of one's own."),
+    Term("Checkpoint", "What the file holds, its accuracy, and the form for a network of one's own."),
+    Term("Conversion", "What replaced each activation; thresholds and v(0) edited by site, and what that changes."),
     Term("Residuals", "Which neurons spent too much and which too little, layer by layer, down to one neuron over t."),
+    Term("Noise", "Noise that stands for the conversion error in the ANN, layer by layer, and what it costs."),
     Term("Accuracy", "Accuracy against T from one simulation, and the T from which the SNN stays near its ANN."),
+    Term("Final evaluation", "Opens the test set once for a whole experiment, and counts each look."),
 )
 
 KEYS = (
@@ -160,6 +164,10 @@ with st.container(key="help", gap="small"):
     st.header("Keyboard", anchor="keyboard")
     terms(KEYS, "Keys")
 
+    st.header("What takes room here", anchor="storage")
+    with st.container(key="storage", gap="small"):
+        storage.draw()
+
     st.header("Privacy and safety", anchor="safety")
     st.markdown(
         "- The server listens on this machine only. Nothing is sent anywhere, and no statistics are gathered.\n"
@@ -167,5 +175,7 @@ with st.container(key="help", gap="small"):
         "what it wanted to call is named.\n"
         "- Paths typed into the app lie under the folder that it was started in, or under `SNNLAB_DATA_ROOTS`.\n"
         "- Uploads are kept by their content's hash in the user's cache folder; runs in one file, `SNNLAB_STORE`.\n"
-        "- A link opens a stored view. It starts no computation."
+        "- Jobs and runs belong to the browser that made them, by a random token that it keeps; those of the command "
+        "line belong to everybody here. A run opens for everybody who has its link, to be read only.\n"
+        "- A link opens a stored view. It starts no computation, opens no test set and changes nothing."
     )

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, explain, jobs, label, shell, show, sidebar
+from pages._ui import cached, explain, label, shell, show, sidebar
 from pages._ui.residual_view import chosen, pack, place, reports, residual_view
 
 KEY = "residuals-view"
@@ -186,7 +186,7 @@ def draw(run: sl.runs.Run, report: sl.analysis.ResidualReport, view: shell.View)
     place.keep(t, site)
     if state.ask:
         chosen.ask(run, state.ask)
-    jobs.panel("trace")
+    chosen.follow()
     rows = table(run.id, report)
     now = rows[rows["step"] == t]
     draw_table(now, t)

@@ -1,36 +1,21 @@
-"""The server's shared things: one run store, one worker, and the runs read last. No torch here."""
+"""The server's shared things: one run store, one pool of workers, and the runs read last. No torch here."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import reports
+from pages._ui import workspace
 
 LISTED_RUNS = 60
 """So many runs, newest first, are offered in menus; older ones open by their address."""
 
+LOCAL = "local"
+"""Workspace of the command line and of notebooks, open to every browser of this machine."""
 
-@dataclass(frozen=True)
-class Brief:
-    """What menus need of a run.
-
-    Args:
-        id: Run id.
-        checkpoint: Name of the checkpoint.
-        sha256: Hash of the checkpoint's file.
-        recipe: What was run.
-        images: Images simulated.
-        shipped: Comes with snnlab.
-    """
-
-    id: str
-    checkpoint: str
-    sha256: str
-    recipe: sl.Recipe
-    images: int
-    shipped: bool
+ELSEWHERE = ("noise", "final", "train")
+"""Verbs of runs that belong to a page of their own; every other run is a conversion."""
 
 
 def store() -> sl.runs.Store:
@@ -47,10 +32,19 @@ def _store(named: str | None) -> sl.runs.Store:
     return sl.runs.Store(named)
 
 
+def pool() -> "sl.runs.Pool":
+    """The processes that compute.
+
+    Raises:
+        StoreError: The store, which holds the jobs, cannot be opened.
+    """
+    found = store()
+    return _pool(found.location, found)
+
+
 @st.cache_resource(show_spinner=False)
-def worker() -> sl.runs.Worker:
-    """The process that computes; it starts with the first job."""
-    return sl.runs.Worker()
+def _pool(location: str, _store: sl.runs.Store) -> "sl.runs.Pool":
+    return sl.runs.Pool(_store)
 
 
 def run(run_id: str) -> sl.runs.Run:
@@ -60,24 +54,35 @@ def run(run_id: str) -> sl.runs.Run:
         StoreError: No such run.
     """
     found = store()
-    return _run(run_id, str(found.path), found)
+    return _run(run_id, found.location, found)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _run(run_id: str, path: str, _store: sl.runs.Store) -> sl.runs.Run:
+def _run(run_id: str, location: str, _store: sl.runs.Store) -> sl.runs.Run:
     return _store.get(run_id)
 
 
-def briefs() -> list[Brief]:
-    """The runs that menus offer: shipped ones first, then newest first."""
-    found = store()
-    rows = found.list()
-    own = [row for row in rows if not row.shipped][:LISTED_RUNS]
-    return [_brief(row.id, row.shipped, str(found.path), found) for row in [*(r for r in rows if r.shipped), *own]]
+def forget_runs() -> None:
+    """Drop the runs kept here, as one of them was deleted."""
+    _run.clear()
 
 
-@st.cache_resource(max_entries=512, show_spinner=False)
-def _brief(run_id: str, shipped: bool, path: str, _store: sl.runs.Store) -> Brief:
-    whole = _store.get(run_id)
-    card = whole.card
-    return Brief(run_id, card["name"], card["sha256"], whole.recipe, reports.accuracy(whole).images, shipped)
+def sealed(row: "sl.runs.RunRow") -> bool:
+    """Whether a run is on test images: nothing is explored or chosen on those, so no page but one shows it."""
+    return row.recipe.data.split == "test"
+
+
+def rows() -> list[sl.runs.RunRow]:
+    """The runs of every kind: shipped ones first, then one's own and the command line's, newest first."""
+    return _listed(store().list((workspace.current(), LOCAL)))
+
+
+def briefs() -> list[sl.runs.RunRow]:
+    """``rows`` of conversions alone, which menus offer and which can be compared with each other."""
+    found = store().list((workspace.current(), LOCAL))
+    return _listed([row for row in found if row.verb not in ELSEWHERE and not sealed(row)])
+
+
+def _listed(found: Sequence[sl.runs.RunRow]) -> list[sl.runs.RunRow]:
+    own = [row for row in found if not row.shipped][:LISTED_RUNS]
+    return [*(row for row in found if row.shipped), *own]

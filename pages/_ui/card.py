@@ -14,10 +14,20 @@ _ACTIVATIONS = {"qcfs": "QCFS", "relu": "ReLU", "clipped_relu": "clipped ReLU"}
 
 def facts(card: dict[str, Any]) -> None:
     """What was recognised."""
+    show.facts(_pairs(card))
+
+
+def frame(card: dict[str, Any]) -> pd.DataFrame:
+    """What was recognised, as exported; the hash in full."""
+    rows = {**dict(_pairs(card)), "SHA-256": card["sha256"]}
+    return pd.DataFrame({"fact": list(rows), "value": list(rows.values())})
+
+
+def _pairs(card: dict[str, Any]) -> list[tuple[str, str]]:
     activation = _ACTIVATIONS.get(card["activation"], card["activation"])
     if card["activation"] == "qcfs":
         activation += f", L = {card['levels']}" if card["levels"] else ", L unknown"
-    pairs = [
+    return [
         ("architecture", label.name(card["architecture_name"], 80)),
         ("activation", activation),
         ("parameters", label.count(card["parameters"])),
@@ -32,7 +42,6 @@ def facts(card: dict[str, Any]) -> None:
         ("licence", label.name(card["licence"] or "not stated", 60)),
         ("SHA-256", card["sha256"][:12]),
     ]
-    show.facts(pairs)
 
 
 def thresholds(card: dict[str, Any]) -> str:

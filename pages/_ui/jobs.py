@@ -1,5 +1,7 @@
 """Long work: started here, shown with progress, time left and Cancel, and taken over by the page when it is done."""
 
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +9,15 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, label, shell, state
-from pages._ui.state import Address
+from pages._ui import cached, label, shell, state, workspace
 
 POLL_SECONDS = 0.5
-SHOWN_JOBS = 4
+FOLLOW_SECONDS = 0.2
+CANCEL_SECONDS = 0.9
+"""So long a click on Cancel waits for the end of the job, so that the next picture is without it."""
+BRIEF_SECONDS = 30.0
+"""So long the tray tells of a job that needs nothing more from the user."""
+SHOWN_JOBS = 6
 
 TITLES = {
     "open": "Open checkpoint",
@@ -20,24 +26,67 @@ TITLES = {
     "candidates": "Find the network",
     "evaluate_ann": "Evaluate the ANN",
     "trace": "Trace one neuron",
+    "noise": "Fit the noise",
+    "noisy": "Noisy ANN",
+    "probe": "Probe the conversion",
+    "final": "Final evaluation",
+    "experiment": "Train with noise",
+    "pace": "Time a few batches",
 }
-_STAGES = {"queued": "waiting for the job before it", "cancelled": "cancelled, nothing was stored"}
+_CONVERSION = "analyse"
+"""The kind whose result every page looks at; the runs of other kinds belong to their own page."""
+_PAGES = {
+    "open": "pages/checkpoint.py",
+    "noise": "pages/noise.py",
+    "experiment": "pages/train.py",
+    "final": "pages/final.py",
+}
+"""Where the results of other kinds are seen."""
+_PROBLEM = "jobs.problem"
+
+
+class NotConnected(ValueError):
+    """A job was asked for before the browser told whose it is; the message is one sentence."""
 
 
 @dataclass
-class _Seen:
-    """What this session knows of one job."""
+class _Followed:
+    """What this session knows of one job.
 
+    Args:
+        here: Started in this session; only then its run comes into view by itself.
+        moves: ``state.moves()`` at its start; more of them later, and the user has gone elsewhere.
+        settled: Whether it has taken effect.
+        in_view: Whether its run came into view by itself.
+        hidden: Whether the place that started it has said something newer.
+        ended: Monotonic time at which this session saw its end.
+        dismissed: Whether its result was in view and it has left the list.
+    """
+
+    here: bool = True
+    moves: int = 0
     settled: bool = False
+    in_view: bool = False
+    hidden: bool = False
+    ended: float = 0.0
+    dismissed: bool = False
 
 
-def start(kind: str, arguments: dict[str, Any]) -> None:
-    """Hand a job to the worker, follow it in this session, and put its id into the address."""
-    job = cached.worker().submit(kind, arguments)
-    _followed()[job.id] = _Seen()
-    opened = latest("open")
-    in_address = [opened.id] if opened is not None and opened.id != job.id else []
-    state.put(Address.JOB, ".".join([*in_address, job.id]))
+def start(kind: str, arguments: dict[str, Any], title: str = "") -> "sl.runs.Job":
+    """Hand a job to the pool and follow it in this session.
+
+    Raises:
+        NotConnected: The browser has not told its token yet.
+        StoreError: The job cannot be written down.
+    """
+    if not workspace.settled():
+        raise NotConnected("The browser is still connecting, so nothing was started; try again in a moment.")
+    for job in _jobs():  # what failed before is answered by this attempt
+        if job.kind == kind and job.state == "failed":
+            cached.pool().dismiss(job.id, workspace=workspace.current())
+    job = cached.pool().submit(kind, arguments, workspace=workspace.current(), title=title)
+    _followed()[job.id] = _Followed(moves=state.moves())
+    return job
 
 
 def latest(kind: str) -> "sl.runs.Job | None":
@@ -46,29 +95,37 @@ def latest(kind: str) -> "sl.runs.Job | None":
 
 
 def busy(*kinds: str) -> bool:
-    """Whether such a job waits or runs."""
-    return any(job.active for job in _jobs() if job.kind in kinds)
+    """Whether no such job can be started now: one waits or runs, or the browser is still connecting."""
+    return not workspace.settled() or any(job.active for job in _jobs() if job.kind in kinds)
+
+
+def hide(kind: str) -> None:
+    """Stop telling of a kind's last job where it was started: something newer is said there."""
+    job = latest(kind)
+    if job is not None:
+        _followed()[job.id].hidden = True
 
 
 def settle() -> None:
-    """Let finished jobs take effect once: a stored run comes into view, a result is kept for its form."""
-    for job_id in _in_address():
-        if job_id not in _followed() and cached.worker().job(job_id) is not None:
-            _followed()[job_id] = _Seen()  # a reload: the session is new, the job is not
+    """Let finished jobs take effect once: a stored run comes into view, a result is kept for its form.
+
+    Raises:
+        StoreError: The jobs cannot be read.
+    """
+    if not workspace.settled():
+        return
+    _find_again()
     for job in reversed(_jobs()):
-        seen = _followed()[job.id]
-        if job.active or seen.settled:
+        followed = _followed()[job.id]
+        if job.active or followed.settled:
             continue
-        seen.settled = True
+        followed.settled, followed.ended = True, time.monotonic()
         if job.state == "done":
-            st.session_state[f"result.{job.kind}"] = (job.arguments, job.result)
-            if job.kind == "analyse":
-                state.show_run(job.result["run"])
-                state.renew_choices()
-                state.put(Address.JOB, None)
-                st.session_state["arrived"] = job.result["run"]
-            if job.kind == "open":
-                st.session_state["just-opened"] = True
+            _keep(job)
+            if followed.here and followed.moves == state.moves():
+                followed.in_view = _bring(job)
+                if job.kind == _CONVERSION:
+                    st.toast(f"{_title(job)}: done. The new run is in view on every page.", icon=":material/check:")
 
 
 def result(kind: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -77,67 +134,191 @@ def result(kind: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     return found
 
 
+def ask(kind: str, arguments: dict[str, Any], slot: str, wait: float = 0.25) -> "sl.runs.Job":
+    """Interactive work; a newer question of the same slot replaces the older one, an equal one is answered again.
+
+    Args:
+        kind: Kind of work.
+        arguments: Its arguments.
+        slot: The place on the page that shows the answer.
+        wait: Seconds to wait for it, so that a quick answer needs no second picture.
+
+    Returns:
+        The job as it stands then; while the browser is still connecting one that waits and has no id.
+    """
+    if not workspace.settled():
+        return sl.runs.Job("", kind, arguments)
+    pool, kept = cached.pool(), f"asked.{slot}"
+    asked = st.session_state.get(kept)
+    job = pool.job(asked[2]) if asked is not None and asked[:2] == (kind, arguments) else None
+    if job is None:
+        own = st.session_state.setdefault("asked.by", secrets.token_hex(4))  # two tabs ask in two slots
+        job = pool.ask(kind, arguments, workspace=workspace.current(), slot=f"{own}.{slot}")
+        st.session_state[kept] = (kind, arguments, job.id)
+    if job.active and wait > 0:
+        job = pool.wait(job.id, wait) or job
+    return job
+
+
+def ask_again(slot: str) -> None:
+    """Forget what a slot asked once it has ended: an equal question is then asked anew, as after a failure."""
+    job = asked(slot)
+    if job is not None and not job.active:
+        cached.pool().dismiss(job.id, workspace=workspace.current())
+        del st.session_state[f"asked.{slot}"]
+
+
+def asked(slot: str) -> "sl.runs.Job | None":
+    """What the slot asked for last, as it stands now."""
+    last = st.session_state.get(f"asked.{slot}")
+    return None if last is None else _now(last[2])
+
+
+def follow(job: "sl.runs.Job") -> None:
+    """An ask where its answer will be: progress and Cancel until it is done, then the page runs again."""
+    if not job.id:
+        st.caption("Connecting to the browser.")
+    elif job.active:
+
+        def watched() -> None:
+            now = _now(job.id)
+            if now is None or not now.active:
+                st.rerun()
+            _draw_active(now, "ask")
+
+        st.fragment(watched, run_every=FOLLOW_SECONDS)()
+    elif job.state == "failed":
+        shell.say(job.error)
+
+
 def tray() -> None:
-    """The job list of the sidebar."""
-    active = [job.id for job in _jobs() if job.active]
+    """The job list of the sidebar: this browser's jobs, and nobody else's."""
+    active = _active()
 
     def watched() -> None:
         _draw_tray()
-        if any(not _now(job_id).active for job_id in active):
-            st.rerun()  # the whole page: a result concerns all of it
+        if _active() != active:  # one ended, or was started from here
+            st.rerun()  # the whole page: a result concerns all of it, and only it sets how often the tray is drawn
 
     _poll(watched, active)
 
 
+def _active() -> list[str]:
+    jobs = cached.pool().jobs(workspace.current()) if workspace.settled() else ()
+    return [job.id for job in jobs if job.active]
+
+
 def panel(*kinds: str) -> None:
     """The newest job of these kinds where it was started: progress while it runs, the sentence when it failed."""
-    shown = [job for job in _jobs() if job.kind in kinds][:1]
-    if shown:
-        _poll(lambda: _draw(shown[0].id, "panel", quiet=True), [job.id for job in shown if job.active])
+    job = next((job for job in _jobs() if job.kind in kinds), None)
+    if job is None or _followed()[job.id].hidden:
+        return
+
+    def watched() -> None:
+        now = _now(job.id)
+        if now is None:
+            return
+        if now.active:
+            _draw_active(now, "panel")
+        elif job.active:
+            st.rerun()
+        elif now.state == "failed":
+            shell.say(now.error)
+        elif now.state == "cancelled":
+            st.caption(f"{_title(now)}: cancelled, nothing was stored")
+
+    _poll(watched, [job.id] if job.active else [])
 
 
 def _poll(draw: Callable[[], None], active: list[str]) -> None:
-    st.fragment(draw, run_every=POLL_SECONDS if active else None)()
+    def guarded() -> None:
+        try:
+            draw()
+        except ValueError as error:
+            shell.refuse(error)
+
+    st.fragment(guarded, run_every=POLL_SECONDS if active else None)()
 
 
 def _draw_tray() -> None:
-    jobs = _jobs()[:SHOWN_JOBS]
-    if any(cached.worker().job(job_id) is None for job_id in _in_address()):
-        st.caption("The job of this address is no longer known here: the server was started anew. Start it again.")
-        if st.button("Dismiss", key="job-dismiss", type="tertiary"):
-            state.put(Address.JOB, None)
-            st.rerun()
-    elif not jobs:
+    if not workspace.settled():
+        st.caption("Jobs: connecting to the browser")
+        return
+    if problem := st.session_state.pop(_PROBLEM, None):
+        shell.say(problem)
+    shown = [job for job in cached.pool().jobs(workspace.current()) if _worth_showing(job)]
+    _forget_seen()
+    if not shown:
         st.caption("Jobs: none running")
-    for job in jobs:
-        _draw(job.id, "tray", quiet=False)
-
-
-def _draw(job_id: str, where: str, *, quiet: bool) -> None:
-    job = _now(job_id)
-    title = TITLES.get(job.kind, job.kind)
-    if job.active:
-        share = min(job.done / job.total, 1.0) if job.total else 0.0
-        with st.container(key=f"job-{where}-{job.id}", gap="xsmall"):
-            st.progress(share, text=f"{title}: {_progress(job)}")
-            st.button("Cancel", key=f"cancel-{where}-{job.id}", on_click=cached.worker().cancel, args=(job.id,))
-    elif job.state == "failed":
-        if quiet:
-            shell.say(job.error)
+    for job in shown[:SHOWN_JOBS]:
+        if job.active:
+            _draw_active(job, "tray")
         else:
-            sentence, _, _ = job.error.partition("\n")
-            st.caption(f"{title}: failed. {label.md(sentence, 600)}")
-    elif job.state == "cancelled":
-        st.caption(f"{title}: {_STAGES['cancelled']}")
-    elif not quiet:
-        st.caption(f"{title}: done")
+            _draw_ended(job)
+    if len(shown) > SHOWN_JOBS:
+        st.caption(f"and {len(shown) - SHOWN_JOBS} more")
+    if workspace.forgotten_on_reload():
+        st.caption("This browser stores nothing for this page: a reload forgets its jobs.")
+
+
+def _worth_showing(job: "sl.runs.Job") -> bool:
+    if job.active or job.state in ("failed", "interrupted"):
+        return True
+    followed = _followed().get(job.id)
+    if followed is None:  # ended while nobody watched; only what can be shown, and is not, is worth a line
+        return job.state == "done" and job.kind == _CONVERSION and not state.shows(job.result["run"])
+    if job.state == "done" and job.kind == _CONVERSION and not followed.in_view:
+        return True
+    return not followed.settled or time.monotonic() - followed.ended < BRIEF_SECONDS
+
+
+def _forget_seen() -> None:
+    """Take results that were in view off the list, so that the next session does not offer them again."""
+    for job_id, followed in list(_followed().items()):
+        if followed.in_view and not followed.dismissed and time.monotonic() - followed.ended >= BRIEF_SECONDS:
+            job = _now(job_id)
+            followed.dismissed = True
+            if job is not None and job.kind == _CONVERSION:
+                _dismiss(job_id)
+
+
+def _draw_active(job: "sl.runs.Job", where: str) -> None:
+    share = min(job.done / job.total, 1.0) if job.total else 0.0
+    with st.container(key=f"job-{where}-{job.id}", gap="xxsmall"):
+        st.progress(share, text=f"{_title(job)}: {_progress(job)}")
+        st.button("Cancel", key=f"cancel-{where}-{job.id}", on_click=_cancel, args=(job.id,), type="tertiary")
+
+
+def _draw_ended(job: "sl.runs.Job") -> None:
+    followed = _followed().get(job.id)
+    in_view = followed is not None and followed.in_view
+    told = {
+        "done": "done, in view" if in_view and job.kind == _CONVERSION else "done",
+        "cancelled": "cancelled, finished epochs are kept"
+        if job.kind == "experiment"
+        else "cancelled, nothing was stored",
+        "interrupted": "the server was stopped while this ran",
+        "failed": label.md(job.error.partition("\n")[0], 600),
+    }[job.state]
+    showable = job.state == "done" and not in_view and (job.kind == _CONVERSION or job.kind in _PAGES)
+    with st.container(key=f"job-tray-{job.id}", gap="xxsmall"):
+        st.caption(f"**{_title(job)}**: {told}")
+        with st.container(horizontal=True, gap="small"):
+            if job.state == "interrupted":
+                st.button(
+                    "Start again", key=f"again-{job.id}", on_click=_again, args=(job.id,), icon=":material/replay:"
+                )
+            if showable and st.button("Show", key=f"show-{job.id}", icon=":material/visibility:"):
+                _show(job)
+            if job.state in ("failed", "interrupted") or showable:
+                st.button("Dismiss", key=f"dismiss-{job.id}", on_click=_dismiss, args=(job.id,), type="tertiary")
 
 
 def _progress(job: "sl.runs.Job") -> str:
     if job.state == "queued":
-        return _STAGES["queued"]
+        return "waiting for a free worker"
     amount = f" {job.done:,} of {job.total:,}" if job.total > 1 else ""
-    left = job.seconds_left
+    left = job.seconds_left if job.done < job.total else None  # the next stage has its own pace
     return f"{label.md(job.what, 60)}{amount}" + ("" if left is None else f" · {duration(left)} left")
 
 
@@ -150,19 +331,86 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _in_address() -> list[str]:
-    return [job_id for job_id in (state.get(Address.JOB) or "").split(".") if job_id]
+def _title(job: "sl.runs.Job") -> str:
+    return label.md(job.title or TITLES.get(job.kind, job.kind), 60)
 
 
-def _now(job_id: str) -> "sl.runs.Job":
-    return cached.worker().job(job_id) or sl.runs.Job(job_id, "", {}, state="cancelled")
+def _cancel(job_id: str) -> None:
+    _act(lambda pool: pool.cancel(job_id, workspace=workspace.current()))
+    cached.pool().wait(job_id, CANCEL_SECONDS)
 
 
-def _followed() -> dict[str, _Seen]:
-    followed: dict[str, _Seen] = st.session_state.setdefault("jobs", {})
+def _dismiss(job_id: str) -> None:
+    _act(lambda pool: pool.dismiss(job_id, workspace=workspace.current()))
+
+
+def _again(job_id: str) -> None:
+    def restart(pool: "sl.runs.Pool") -> None:
+        job = pool.restart(job_id, workspace=workspace.current())
+        _followed()[job.id] = _Followed(moves=state.moves())
+
+    _act(restart)
+
+
+def _act(action: "Callable[[sl.runs.Pool], None]") -> None:
+    """A click's effect; what is refused is said in the tray, as callbacks run outside of every page."""
+    try:
+        action(cached.pool())
+    except ValueError as error:
+        if not shell.is_for_users(error):
+            raise
+        st.session_state[_PROBLEM] = str(error)
+
+
+def _show(job: "sl.runs.Job") -> None:
+    _keep(job)
+    _bring(job)
+    _followed().setdefault(job.id, _Followed(here=False, settled=True, ended=time.monotonic())).in_view = True
+    if job.kind in _PAGES:
+        st.switch_page(_PAGES[job.kind])
+    st.rerun()
+
+
+def _keep(job: "sl.runs.Job") -> None:
+    st.session_state[f"result.{job.kind}"] = (job.arguments, job.result)
+
+
+def _bring(job: "sl.runs.Job") -> bool:
+    """Bring a result into view; whether there was one to bring."""
+    if job.kind == _CONVERSION:
+        state.show_run(job.result["run"], by_hand=False)
+        state.renew_choices()
+        st.session_state["arrived"] = job.kind
+        return True
+    if job.kind == "open":
+        st.session_state["just-opened"] = True
+        return True
+    return False
+
+
+def _find_again() -> None:
+    """At the first script run of a session: what an earlier one of this browser left behind."""
+    if st.session_state.get("jobs.found") == workspace.current():
+        return
+    st.session_state["jobs.found"] = workspace.current()
+    cached.pool().warm()  # the first question is to find a worker ready
+    for job in reversed(cached.pool().jobs(workspace.current())):
+        if job.active:
+            _followed().setdefault(job.id, _Followed(here=False))
+        elif job.state == "done":
+            _keep(job)
+
+
+def _now(job_id: str) -> "sl.runs.Job | None":
+    return cached.pool().job(job_id)
+
+
+def _followed() -> dict[str, _Followed]:
+    followed: dict[str, _Followed] = st.session_state.setdefault("jobs", {})
     return followed
 
 
 def _jobs() -> "list[sl.runs.Job]":
-    found = [cached.worker().job(job_id) for job_id in reversed(_followed())]
+    """The jobs that this session follows, newest first."""
+    found = [_now(job_id) for job_id in reversed(_followed())]
     return [job for job in found if job is not None]

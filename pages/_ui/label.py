@@ -9,6 +9,7 @@ import snnlab as sl
 MINUS = "−"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORT = {"percentile": "p"}
+_ACTIVATIONS = {"qcfs": "QCFS", "relu": "ReLU", "clipped_relu": "clipped ReLU", "nq": "NQ"}
 _FRACTIONS = {0.0: "0", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1.0: "1"}
 
 
@@ -55,6 +56,12 @@ def fraction(value: float) -> str:
 def shape(extent: Any) -> str:
     """Channels x height x width."""
     return " × ".join(str(size) for size in extent or ()) or "–"
+
+
+def activation(kind: str, levels: int | None) -> str:
+    """An activation of the ANN, with its quantization levels where it has any."""
+    text = _ACTIVATIONS.get(kind, name(kind))
+    return text if levels is None else f"{text}, L = {levels}"
 
 
 def method(recipe: sl.Recipe) -> str:

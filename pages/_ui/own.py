@@ -1,6 +1,6 @@
 """Three steps from a checkpoint of one's own to a stored run: open it, say what its file cannot tell, convert it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,7 @@ from pages._ui import jobs, label, own_candidates, own_data, own_method, shell
 from pages._ui.state import View
 
 SUFFIXES = ["pt", "pth", "th", "tar", "safetensors", "bin"]
-HERE, OWN = "This conversion", "Open or convert your own"
+HERE, OWN = "This checkpoint", "Open or convert your own"
 """Tabs of the Checkpoint page."""
 IN_VIEW, OPENED, UPLOAD, PATH = "The one in view", "opened", "Upload a file", "A file on this machine"
 _LAYERS = "resnet20-A\n\nor\n\n- {conv: [20, 5], bias: false}\n- relu\n- {avgpool: 2}\n- flatten\n- {linear: 10}"
@@ -23,9 +23,11 @@ class Draft:
 
     Args:
         card: What is known of it.
-        source: Bundled name or path.
+        source: Bundled name or the user's own path; the worker opens the copy that it keeps of it.
         declared: Fields of the recipe's checkpoint choice that the user declared: architecture, levels.
         recipe: The run's recipe, where the checkpoint is the one in view.
+        run: Id of that run.
+        found: Dataset, folder and normalisation under which the network was found.
     """
 
     card: dict[str, Any]
@@ -33,10 +35,13 @@ class Draft:
     declared: dict[str, Any]
     recipe: sl.Recipe | None = None
 
+    run: str = ""
+    found: dict[str, str] = field(default_factory=dict)
+
     @property
     def key(self) -> str:
-        """For widgets that belong to this checkpoint."""
-        return f"own-{self.card['sha256'][:12]}"
+        """For widgets that belong to this checkpoint; a link to another run of it starts with that run's choices."""
+        return f"own-{self.card['sha256'][:12]}{self.run[:12]}{self.found.get('normalize', '')}"
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -45,12 +50,11 @@ class Draft:
 
 
 def announce() -> None:
-    """Turn to what a job has just brought: an opened checkpoint, or a run, which is also said."""
+    """Turn to what a job has just brought: an opened checkpoint, or a run."""
     if st.session_state.pop("just-opened", False):
         st.session_state["checkpoint-tab"], st.session_state["own-origin"] = OWN, OPENED
     if st.session_state.pop("arrived", None):
         st.session_state["checkpoint-tab"] = HERE
-        st.toast("Converted and analysed: the new run is in view on every page.", icon=":material/check:")
 
 
 def citations(method: str) -> list[str]:
@@ -69,7 +73,7 @@ def draw(view: View) -> None:
         st.caption("The conversion that fits, its parameters, and how long to simulate.")
         return
     st.header("2  Images, and what the file cannot tell", anchor=False)
-    data, levels = own_data.draw(draft.key, draft.card, draft.choice, draft.recipe)
+    data, levels = own_data.draw(draft.key, draft.card, draft.choice, draft.recipe, draft.found)
     st.header("3  Method", anchor=False)
     choice = {**draft.choice, **({"levels": levels} if levels is not None else {})}
     own_method.draw(draft.key, draft.card, choice, data, draft.recipe)
@@ -101,7 +105,7 @@ def _open(view: View) -> Draft | None:
             k: v for k, v in (("architecture", choice.architecture), ("levels", choice.levels)) if v is not None
         }
         st.caption(f"{label.md(view.run.card['name'], 90)}: convert it again, with another method or other images.")
-        return Draft(view.run.card, choice.source, declared, view.run.recipe)
+        return Draft(view.run.card, choice.source, declared, view.run.recipe, view.run.id)
     if origin == OPENED and opened is not None:
         return _opened(view, *opened)
     path = _upload() if origin == UPLOAD else _path()
@@ -121,7 +125,7 @@ def _opened(view: View, arguments: dict[str, Any], found: dict[str, Any]) -> Dra
     asked = {k: v for k, v in arguments.items() if k == "architecture" and v is not None}
     # A reload forgets the form; where the run in view is of this very file, its recipe fills it again.
     recipe = view.recipe if view.run is not None and view.run.card["sha256"] == found["card"]["sha256"] else None
-    return Draft(found["card"], found["path"], asked, recipe)
+    return Draft(found["card"], arguments["path"], asked, recipe, found=own_candidates.found_with(arguments))
 
 
 def _upload() -> str | None:
@@ -137,7 +141,7 @@ def _upload() -> str | None:
     try:
         path = str(sl.runs.keep_upload(given.name, given.getvalue()))
     except ValueError as error:
-        shell.refuse(error)
+        _refuse(error)
         return None
     st.session_state["own-upload-turn"] = turn + 1  # the bytes are on disk: let the widget's copy go
     return path
@@ -152,7 +156,7 @@ def _path() -> str | None:
     try:
         return str(sl.runs.allowed_path(text))
     except ValueError as error:
-        shell.refuse(error)
+        _refuse(error)
         return None
 
 
@@ -174,13 +178,20 @@ def _declared(path: str | None) -> Any:
     try:
         declared = own_data.architecture(text)
     except ValueError as error:
-        shell.refuse(error)
+        _refuse(error)
         return None
     if again and path is not None:
         _start(path, declared)
     return declared
 
 
+def _refuse(error: Exception) -> None:
+    """Say what is wrong now, instead of what was wrong before."""
+    jobs.hide("open")
+    shell.refuse(error)
+
+
 def _start(path: str, declared: Any) -> None:
-    jobs.start("open", {"path": path, **({"architecture": declared} if declared is not None else {})})
+    arguments = {"path": path, **({"architecture": declared} if declared is not None else {})}
+    jobs.start("open", arguments, f"Open {path.rpartition('/')[2]}")
     st.rerun()

@@ -9,6 +9,7 @@ from pages._ui import jobs, label, shell, show
 from pages._ui.show import Column
 
 SHOWN = 6
+_TAKEN = "own-rank-taken"
 
 
 def draw(path: str) -> Any:
@@ -58,7 +59,30 @@ def draw(path: str) -> Any:
             "Take", range(len(rows)), key="own-rank-take", format_func=lambda index: f"number {index + 1}"
         )
         taken = st.button("Open it as this network", key="own-rank-open", disabled=jobs.busy("open"))
-    return rows[rank]["architecture"] if taken else None
+    if not taken:
+        return None
+    st.session_state[_TAKEN] = {
+        "path": path,
+        "architecture": rows[rank]["architecture"],
+        "data": {"normalize": rows[rank]["normalization"], "dataset": dataset, "folder": folder.strip()},
+    }
+    return rows[rank]["architecture"]
+
+
+def found_with(opened: dict[str, Any]) -> dict[str, str]:
+    """The images and the normalisation under which the network that was then opened had won.
+
+    Args:
+        opened: Arguments of the job that opened it.
+
+    Returns:
+        ``dataset``, ``folder`` and ``normalize``; nothing when it was not found by its accuracy.
+    """
+    taken = st.session_state.get(_TAKEN)
+    if taken is None or any(taken[name] != opened.get(name) for name in ("path", "architecture")):
+        return {}
+    data: dict[str, str] = taken["data"]
+    return data
 
 
 def layers(architecture: dict[str, Any]) -> str:
@@ -79,6 +103,7 @@ def _submit(path: str, dataset: str, folder: str) -> None:
     try:
         allowed = str(sl.runs.allowed_path(folder)) if folder else None
     except ValueError as error:
+        jobs.hide("candidates")
         shell.refuse(error)
         return
     if folder:

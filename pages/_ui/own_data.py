@@ -24,7 +24,7 @@ class NotDeclared(ValueError):
 
 
 def draw(
-    key: str, card: dict[str, Any], choice: dict[str, Any], recipe: "sl.Recipe | None"
+    key: str, card: dict[str, Any], choice: dict[str, Any], recipe: "sl.Recipe | None", found: dict[str, str]
 ) -> tuple[dict[str, Any], int | None]:
     """The fields; returns the data part of a recipe and the declared levels.
 
@@ -33,12 +33,13 @@ def draw(
         card: What is known of the checkpoint.
         choice: The checkpoint part of a recipe.
         recipe: Recipe of the run in view, when the form is about its checkpoint.
+        found: Dataset, folder and normalisation under which the network was found; they are proposed.
     """
     columns = st.columns(3, gap="medium")
     with columns[0]:
-        data = _dataset(key, card, recipe)
+        data = _dataset(key, card, recipe, found)
     with columns[1]:
-        normalize = _normalization(key, card, recipe)
+        normalize = _normalization(key, card, recipe, found)
     with columns[2]:
         levels = _levels(key, card, recipe)
     if normalize is not None:
@@ -57,9 +58,9 @@ def draw(
     return data, levels
 
 
-def _dataset(key: str, card: dict[str, Any], recipe: "sl.Recipe | None") -> dict[str, Any]:
+def _dataset(key: str, card: dict[str, Any], recipe: "sl.Recipe | None", found: dict[str, str]) -> dict[str, Any]:
     names = list(sl.data.DATASETS)
-    guess = recipe.data.dataset if recipe else card["dataset"] or _likely(card)
+    guess = found.get("dataset") or (recipe.data.dataset if recipe else card["dataset"]) or _likely(card)
     name = st.selectbox(
         "Dataset",
         names,
@@ -73,7 +74,7 @@ def _dataset(key: str, card: dict[str, Any], recipe: "sl.Recipe | None") -> dict
         before = (recipe.data.folder if recipe and recipe.data.dataset == name else None) or ""
         text = st.text_input(
             "Folder" if name != "npz" else "File (.npz with x and y)",
-            before or st.session_state.get("own-last-folder", ""),
+            before or found.get("folder") or st.session_state.get("own-last-folder", ""),
             key=f"{key}-folder",
             placeholder="the folder that holds the dataset",
             help="Under SNNLAB_DATA_ROOTS, or under the folder that the app was started in.",
@@ -101,11 +102,11 @@ def _likely(card: dict[str, Any]) -> str:
     return "cifar100" if likely == "cifar10" and card["num_classes"] == 100 else likely
 
 
-def _normalization(key: str, card: dict[str, Any], recipe: "sl.Recipe | None") -> str | None:
+def _normalization(key: str, card: dict[str, Any], recipe: "sl.Recipe | None", found: dict[str, str]) -> str | None:
     known = card["normalization"]
     presets = list(sl.data.PRESETS)
     options = [AUTOMATIC, *presets, OWN_NUMBERS] if card["foreign"] else [*presets, OWN_NUMBERS]
-    now = (recipe.data.normalize if recipe else None) or known
+    now = found.get("normalize") or (recipe.data.normalize if recipe else None) or known
     index = options.index(now) if now in options else options.index(OWN_NUMBERS) if now else 0
     chosen = st.selectbox(
         "Normalisation",
@@ -118,6 +119,8 @@ def _normalization(key: str, card: dict[str, Any], recipe: "sl.Recipe | None") -
     if chosen != OWN_NUMBERS:
         if known:
             st.caption(f"The file names {label.md(known)}.")
+        elif found.get("normalize") == chosen:
+            st.caption("The network was found with it.")
         return None if chosen == AUTOMATIC else chosen
     text = st.text_input(
         "Means / deviations",
@@ -247,6 +250,7 @@ def _submit(kind: str, values: dict[str, Any]) -> None:
     try:
         recipe = sl.Recipe.parse(values)
     except ValueError as error:
+        jobs.hide(kind)
         shell.refuse(error)
         return
     jobs.start(kind, {"recipe": recipe.to_dict()})

@@ -49,7 +49,7 @@ def draw(
         st.caption(f"{method.summary}  \n{label.md(reference(method), 120)}")
     before = recipe.converter.parameters if recipe and recipe.converter.method == name else {}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        parameters = {p.name: _parameter(key, method.name, p, before.get(p.name, p.default)) for p in method.parameters}
+        parameters = parameters_form(key, method, before)
         images = st.number_input(
             "Images",
             1,
@@ -86,6 +86,20 @@ def fits(method: "sl.MethodCard", card: dict[str, Any]) -> bool:
     return learned or "learned_thresholds" not in method.needs
 
 
+def parameters_form(key: str, method: "sl.MethodCard", before: dict[str, Any]) -> dict[str, Any]:
+    """One widget a parameter, side by side where the caller's container is horizontal.
+
+    Args:
+        key: Prefix of widget keys.
+        method: Card of the method.
+        before: Values to start with; the defaults of the card where there are none.
+
+    Returns:
+        The parameters of a recipe's converter.
+    """
+    return {p.name: _parameter(key, method.name, p, before.get(p.name, p.default)) for p in method.parameters}
+
+
 def _parameter(key: str, method: str, parameter: "sl.Parameter", now: Any) -> Any:
     title = parameter.name.replace("_", " ").capitalize().replace("Initial fraction", "v(0) / threshold")
     shared: dict[str, Any] = {
@@ -111,8 +125,10 @@ def _convert(key: str, values: dict[str, Any]) -> None:
         try:
             recipe = sl.Recipe.parse(values)
         except ValueError as error:
+            jobs.hide("analyse")
             shell.refuse(error)
         else:
-            jobs.start("analyse", {"recipe": recipe.to_dict()})
+            title = f"{label.method(recipe)}, {label.name(recipe.checkpoint.source.rpartition('/')[2], 40)}"
+            jobs.start("analyse", {"recipe": recipe.to_dict()}, title)
             st.rerun()
     jobs.panel("analyse")

@@ -3,6 +3,7 @@
 import html
 import io
 import re
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,15 +31,27 @@ _live = st.components.v2.component(
 def figure(drawn: "sl.figures.Figure", key: str) -> None:
     """Draw a figure; zoom and legend survive new data, which ``st.plotly_chart`` would lose (streamlit#16052)."""
     if _PLOTLY.exists():
-        # Both themes: a browser may change its own without asking the server.
-        light, dim = (drawn.plotly(dark=is_dark, heading=False) for is_dark in (False, True))
-        charts = {"light": light.to_json(), "dark": dim.to_json()}
-        _live(data={**charts, "height": light.layout.height, "alt": drawn.alt}, key=key)
+        _live(data=_packed(drawn), key=key)
     else:
         chart = drawn.plotly(dark=st.context.theme.type == "dark", heading=False)
         st.plotly_chart(chart, key=key, theme=None, config={"displaylogo": False}, alt=drawn.alt)
     if drawn.foot:
         st.caption(label.md(drawn.foot, 600))
+
+
+_PACKED: "weakref.WeakKeyDictionary[sl.figures.Figure, dict[str, Any]]" = weakref.WeakKeyDictionary()
+
+
+def _packed(drawn: "sl.figures.Figure") -> dict[str, Any]:
+    """What the browser draws; a figure that its page keeps is packed once, as packing takes longer than all else."""
+    packed = _PACKED.get(drawn)
+    if packed is None:
+        # Both themes: a browser may change its own without asking the server.
+        light, dim = (drawn.plotly(dark=is_dark, heading=False) for is_dark in (False, True))
+        charts = {"light": light.to_json(), "dark": dim.to_json()}
+        packed = {**charts, "height": light.layout.height, "alt": drawn.alt}
+        _PACKED[drawn] = packed
+    return packed
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from pages._ui import cached, jobs, label, reports, state
-from pages._ui.cached import Brief
+import snnlab as sl
+from pages._ui import cached, jobs, label, names, state
 from pages._ui.state import Address, View
 
 NOTHING = ""
@@ -25,37 +25,52 @@ def navigation(pages: dict[str, list[StreamlitPage]]) -> None:
 def draw() -> None:
     """Checkpoint, data, conversion, T and comparison of the view; then the jobs."""
     view = state.view()
-    briefs = cached.briefs()
-    current = next((brief for brief in briefs if view.run is not None and brief.id == view.run.id), None)
-    if current is None and view.run is not None:  # older than the menus reach
-        run = view.run
-        images = reports.accuracy(run).images
-        current = Brief(run.id, run.card["name"], run.card["sha256"], run.recipe, images, False)
-        briefs = [*briefs, current]
+    rows = cached.briefs()
     with st.sidebar:
-        st.session_state["drawn"] = _Drawn(state.generation(), "" if current is None else current.id)
-        if current is not None:
-            _choices(view, current, briefs)
-        with st.container(key="tray"):
+        st.session_state["drawn"] = _Drawn(state.generation(), "" if view.row is None else view.row.id)
+        if view.row is not None:
+            if view.row.id not in {row.id for row in rows}:  # a link's, one of noise, or older than the menus reach
+                rows = [*rows, view.row]
+            _choices(view, view.row, rows)
+        with st.container(key="tray", gap="xsmall"):
             jobs.tray()
 
 
-def _choices(view: View, current: Brief, briefs: list[Brief]) -> None:
-    checkpoints = _first_by(briefs, lambda brief: brief.sha256)
-    names = [brief.checkpoint for brief in checkpoints.values()]
+def _choices(view: View, current: "sl.runs.RunRow", rows: "list[sl.runs.RunRow]") -> None:
+    checkpoints = _first_by(rows, lambda row: row.sha256)
+    titles = [row.checkpoint for row in checkpoints.values()]
 
     def checkpoint_label(sha: str) -> str:
-        brief = checkpoints[sha]
-        same = names.count(brief.checkpoint) > 1
-        return label.name(brief.checkpoint, 40) + (f" ({sha[:6]})" if same else "")
+        row = checkpoints[sha]
+        same = titles.count(row.checkpoint) > 1
+        return label.name(row.checkpoint, 40) + (f" ({sha[:6]})" if same else "")
 
-    _choose("Checkpoint", "", list(checkpoints), current.sha256, checkpoint_label, lambda sha: checkpoints[sha].id)
-    siblings = [brief for brief in briefs if brief.sha256 == current.sha256]
-    data, here = _first_by(siblings, data_label), data_label(current)
-    _choose("Data", current.sha256, list(data), here, str, lambda text: data[text].id)
-    same_data = {brief.id: brief for brief in siblings if data_label(brief) == here}
-    of = f"{current.sha256}{here}"
-    _choose("Conversion", of, list(same_data), current.id, lambda run_id: conversion_label(same_data[run_id]), str)
+    _choose(
+        "Checkpoint",
+        "",
+        {sha: row.id for sha, row in checkpoints.items()},
+        current.sha256,
+        checkpoint_label,
+        f"{current.checkpoint}, SHA-256 {current.sha256[:12]}",
+    )
+    siblings = [row for row in rows if row.sha256 == current.sha256]
+    data, here = _first_by(siblings, names.data_key), names.data_key(current)
+    shown = {key: names.data(row) for key, row in data.items()}
+    _choose(
+        "Data", current.sha256, {key: row.id for key, row in data.items()}, here, lambda key: shown[key], shown[here]
+    )
+    alike = [row for row in siblings if names.data_key(row) == here]
+    conversions = names.among(alike)
+    _choose(
+        "Conversion",
+        f"{current.sha256}{here}",
+        {row.id: row.id for row in alike},
+        current.id,
+        lambda run_id: conversions[run_id],
+        names.whole(current),
+    )
+    if not view.own and not current.shipped:
+        st.caption("Made in another browser: it can be read here, not changed.")
 
     key = f"sidebar.T.{state.generation()}.{current.id}"
     st.selectbox(
@@ -66,35 +81,42 @@ def _choices(view: View, current: Brief, briefs: list[Brief]) -> None:
         on_change=_if_fresh(lambda: state.put(Address.TARGET, str(st.session_state[key]))),
         help="Time-steps that the numbers above every page are given for. One simulation holds them all.",
     )
-    others = {brief.id: brief for brief in briefs if brief.id != current.id}
-    options = [NOTHING, *others]
-    compared = view.compare.id if view.compare is not None and view.compare.id in others else NOTHING
+    others = [row for row in rows if row.id != current.id]
+    beside = names.beside(current, others)
+    options = [NOTHING, *beside]
+    compared = view.compare.id if view.compare is not None and view.compare.id in beside else NOTHING
     compare_key = f"sidebar.compare.{state.generation()}.{current.id}"
     st.selectbox(
         "Compare with",
         options,
         index=options.index(compared),
         key=compare_key,
-        format_func=lambda run_id: run_label(others[run_id], briefs) if run_id else "nothing",
+        format_func=lambda run_id: beside[run_id] if run_id else "nothing",
         on_change=_if_fresh(
             lambda: state.put(Address.COMPARE, st.session_state[compare_key][: state.ID_DIGITS] or None)
         ),
+        help=_help(next((names.whole(row) for row in others if row.id == compared), "Another run, drawn in green.")),
     )
 
 
-def _choose(
-    title: str, of: str, options: list[str], now: str, shown: Callable[[str], str], to_run: Callable[[str], str]
-) -> None:
+def _choose(title: str, of: str, runs: dict[str, str], now: str, shown: Callable[[str], str], whole: str) -> None:
+    """One menu; ``runs`` maps its options to the run that each brings into view."""
     # The key names what the options depend on: with other options it is another widget, without the old one's value.
     key = f"sidebar.{title}.{state.generation()}.{of}"
+    options = list(runs)
     st.selectbox(
         title,
         options,
         index=options.index(now),
         key=key,
         format_func=shown,
-        on_change=_if_fresh(lambda: state.show_run(to_run(st.session_state[key]))),
+        on_change=_if_fresh(lambda: state.show_run(runs[st.session_state[key]])),
+        help=_help(whole),
     )
+
+
+def _help(text: str) -> str:
+    return label.md(text, 300)
 
 
 @dataclass(frozen=True)
@@ -117,30 +139,13 @@ def _if_fresh(change: Callable[[], None]) -> Callable[[], None]:
     return called
 
 
-def _first_by(briefs: list[Brief], key: Callable[[Brief], str]) -> dict[str, Brief]:
-    first: dict[str, Brief] = {}
-    for brief in briefs:
-        first.setdefault(key(brief), brief)
+def _first_by(rows: "list[sl.runs.RunRow]", key: "Callable[[sl.runs.RunRow], str]") -> "dict[str, sl.runs.RunRow]":
+    first: dict[str, sl.runs.RunRow] = {}
+    for row in rows:
+        first.setdefault(key(row), row)
     return first
 
 
-def data_label(brief: Brief) -> str:
-    """Dataset, split, images, and the normalisation where it is not a preset's."""
-    data = brief.recipe.data
-    return f"{data.dataset}, {data.split}, {brief.images:,}" + (f", {data.normalize}" if data.normalize else "")
-
-
-def conversion_label(brief: Brief) -> str:
-    """Method and its parameters."""
-    return f"{label.method(brief.recipe)} {label.parameters(brief.recipe, None)}, T {brief.recipe.num_steps}"
-
-
-def run_label(brief: Brief, briefs: list[Brief]) -> str:
-    """A run in a list of all: checkpoint and method, then parameters and id where that is not enough."""
-    text = f"{label.name(brief.checkpoint, 40)} · {label.method(brief.recipe)}"
-    alike = [b for b in briefs if b.checkpoint == brief.checkpoint]
-    alike = [b for b in alike if b.recipe.converter.method == brief.recipe.converter.method]
-    if any(b.recipe.converter != brief.recipe.converter for b in alike):
-        text += f" {label.parameters(brief.recipe, None)}"
-    same = [b for b in alike if b.recipe.converter == brief.recipe.converter]
-    return text + (f" · {brief.id[:6]}" if len(same) > 1 else "")
+def run_label(row: "sl.runs.RunRow", rows: "list[sl.runs.RunRow]") -> str:
+    """A run's name in a list of others."""
+    return names.among(rows)[row.id]

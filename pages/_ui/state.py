@@ -6,10 +6,12 @@ from enum import StrEnum
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, reports
+from pages._ui import cached, reports, workspace
 
 FIRST_EXAMPLE = "digits-vgg-qcfs-L8"
 ID_DIGITS = 12
+_FEWEST_DIGITS = 6
+_DROPPED = "address.dropped"
 
 
 class Address(StrEnum):
@@ -18,7 +20,6 @@ class Address(StrEnum):
     RUN = "run"
     COMPARE = "compare"
     TARGET = "T"
-    JOB = "job"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class View:
         store: Where runs are kept.
         steps: Values of T that may be chosen.
         problems: What the address asked for and could not get, one sentence each.
+        row: Its line in the store.
+        own: Whether it may be changed here: this browser's or the command line's, not another's or a shipped one.
     """
 
     run: sl.runs.Run | None
@@ -40,6 +43,8 @@ class View:
     store: sl.runs.Store
     steps: tuple[int, ...] = ()
     problems: tuple[str, ...] = ()
+    row: "sl.runs.RunRow | None" = None
+    own: bool = False
 
     @property
     def recipe(self) -> sl.Recipe | None:
@@ -62,11 +67,53 @@ def put(name: Address, value: str | None) -> None:
         st.query_params[name] = value
 
 
-def show_run(run_id: str) -> None:
-    """Bring a run into view; a comparison with itself ends."""
+def show_run(run_id: str, *, by_hand: bool = True) -> None:
+    """Bring a run into view; a comparison with itself ends.
+
+    Args:
+        run_id: The run.
+        by_hand: Whether the user chose it; then no job that was started before takes the view over.
+    """
+    if by_hand:
+        _move()
     put(Address.RUN, run_id[:ID_DIGITS])
+    st.session_state.pop(_DROPPED, None)
     if (get(Address.COMPARE) or "-").startswith(run_id[:ID_DIGITS]):
         put(Address.COMPARE, None)
+
+
+def shows(run_id: str) -> bool:
+    """Whether this run is the one that the session has in view."""
+    return run_id.startswith(get(Address.RUN) or "-")
+
+
+def drop_run() -> None:
+    """Take the run out of the address at the first edit, as the page no longer shows what the run holds.
+
+    The run stays the one that is edited; it is named again when a run comes into view.
+    """
+    st.session_state[_DROPPED] = True
+    st.query_params.pop(Address.RUN, None)
+
+
+def forget_missing() -> None:
+    """Leave the runs that were deleted: the first example comes into view, nothing is compared."""
+    kept = [row.id for row in cached.store().list()]
+    for name in (Address.RUN, Address.COMPARE):
+        wanted = get(name)
+        if wanted is not None and not any(run_id.startswith(wanted) for run_id in kept):
+            put(name, None)
+            renew_choices()
+
+
+def moves() -> int:
+    """How often the user has gone to another run."""
+    count: int = st.session_state.get("moves", 0)
+    return count
+
+
+def _move() -> None:
+    st.session_state["moves"] = moves() + 1
 
 
 def renew_choices() -> None:
@@ -86,8 +133,12 @@ def adopt_address() -> None:
         if name in st.query_params:
             if get(name) not in (None, st.query_params[name]):
                 renew_choices()
+            if name is Address.RUN:
+                if get(name) != st.query_params[name]:
+                    _move()
+                st.session_state.pop(_DROPPED, None)  # a link is stronger than what was edited
             st.session_state[f"address.{name}"] = st.query_params[name]
-        elif (value := get(name)) is not None:
+        elif (value := get(name)) is not None and not (name is Address.RUN and _DROPPED in st.session_state):
             st.query_params[name] = value
 
 
@@ -98,37 +149,43 @@ def view() -> View:
         StoreError: The store cannot be read.
     """
     problems: list[str] = []
-    run = _named(Address.RUN, "the first example is shown instead", problems) or _first()
-    compare = _named(Address.COMPARE, "nothing is compared", problems)
-    if run is None:
+    row = _named(Address.RUN, "the first example is shown instead", problems) or _first()
+    other = _named(Address.COMPARE, "nothing is compared", problems)
+    if row is None:
         return View(None, None, 2, cached.store(), problems=tuple(problems))
-    if compare is not None and compare.id == run.id:
-        compare = None
+    run = cached.run(row.id)
+    compare = None if other is None or other.id == run.id else cached.run(other.id)
     residuals, accuracy = reports.residuals(run), reports.accuracy(run)
     steps = residuals.steps if residuals is not None else tuple(range(1, accuracy.num_steps + 1))
     target = _target(run, steps, accuracy.num_steps, problems)
-    return View(run, compare, target, cached.store(), steps, tuple(problems))
+    own = not row.shipped and row.workspace in (workspace.current(), cached.LOCAL)
+    return View(run, compare, target, cached.store(), steps, tuple(problems), row, own)
 
 
-def _named(name: Address, otherwise: str, problems: list[str]) -> "sl.runs.Run | None":
+def _named(name: Address, otherwise: str, problems: list[str]) -> "sl.runs.RunRow | None":
     wanted = get(name)
     if wanted is None:
         return None
     try:
-        found = [row.id for row in cached.store().list() if len(wanted) >= 6 and row.id.startswith(wanted)]
+        found = [row for row in cached.store().list() if len(wanted) >= _FEWEST_DIGITS and row.id.startswith(wanted)]
+        if len(found) == 1 and cached.sealed(found[0]):
+            problems.append(
+                f"The run {wanted[:ID_DIGITS]} is on test images, which only Final evaluation shows; {otherwise}."
+            )
+            return None
         if len(found) == 1:
-            return cached.run(found[0])
+            cached.run(found[0].id)  # a damaged one is told of here
+            return found[0]
         cached.store().get(wanted)  # raises the sentence that says what is wrong
     except ValueError as error:
         problems.append(f"{str(error).rstrip('.')}; {otherwise}.")
     return None
 
 
-def _first() -> "sl.runs.Run | None":
-    briefs = cached.briefs()
-    first = next((brief for brief in briefs if brief.shipped and brief.checkpoint == FIRST_EXAMPLE), None)
-    first = first or next(iter(briefs), None)
-    return None if first is None else cached.run(first.id)
+def _first() -> "sl.runs.RunRow | None":
+    rows = cached.briefs()
+    first = next((row for row in rows if row.shipped and row.checkpoint == FIRST_EXAMPLE), None)
+    return first or next(iter(rows), None)
 
 
 def _target(run: "sl.runs.Run", steps: tuple[int, ...], num_steps: int, problems: list[str]) -> int:
@@ -137,7 +194,7 @@ def _target(run: "sl.runs.Run", steps: tuple[int, ...], num_steps: int, problems
     wanted = get(Address.TARGET)
     if wanted is None:
         return default
-    if wanted.isascii() and wanted.isdigit() and int(wanted) in steps:
+    if wanted in map(str, steps):
         return int(wanted)
     kept = ", ".join(map(str, steps)) if len(steps) <= 16 else f"1 to {steps[-1]}"
     problems.append(

@@ -5,7 +5,7 @@ import streamlit as st
 from pages._ui import label, reports
 from pages._ui.state import View
 
-CHECKPOINT, ACCURACY = "pages/checkpoint.py", "pages/accuracy.py"
+CHECKPOINT, CONVERSION, ACCURACY = "pages/checkpoint.py", "pages/conversion.py", "pages/accuracy.py"
 
 
 def parts(view: View) -> list[tuple[str, str, str, str]]:
@@ -21,7 +21,7 @@ def parts(view: View) -> list[tuple[str, str, str, str]]:
     return [
         (CHECKPOINT, "checkpoint", label.name(run.card["name"], 40), ""),
         (CHECKPOINT, "data", recipe.data.dataset, label.images(accuracy)),
-        (CHECKPOINT, "method", label.method(recipe), label.parameters(recipe, run.card["levels"])),
+        (CONVERSION, "method", label.method(recipe), label.parameters(recipe, run.card["levels"])),
         (ACCURACY, "T", str(t), remark),
         (ACCURACY, "ANN", label.percent(ann), ""),
         (ACCURACY, "SNN", label.percent(snn), label.span(low, high)),

@@ -1,4 +1,4 @@
-"""The app without a browser: one helper that opens a page, and a worker that does what a test tells it."""
+"""The app without a browser: one helper that opens a page, and a pool that does what a test tells it."""
 
 import dataclasses
 from pathlib import Path
@@ -7,51 +7,98 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import snnlab as sl
-from pages._ui import cached
+from pages._ui import cached, workspace
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKSPACE = "ab" * 16
 HOSTILE = "<img src=x onerror=alert(1)> **b** $x$ :red[r] `c` [l](http://x) | _u_"
 
 
-class FakeWorker:
-    """A worker whose jobs move when the test says so."""
+class FakePool:
+    """A pool whose jobs move when the test says so; ``answers`` maps a kind of ask to what it gives at once."""
 
     def __init__(self):
-        self.kept = {}
+        self.kept, self.slots, self.answers, self.waited = {}, {}, {}, []
 
-    def submit(self, kind, arguments):
-        job = sl.runs.Job(f"{len(self.kept) + 1}-7", kind, arguments, state="running", what="starting")
-        self.kept[job.id] = job
-        return job
+    def submit(self, kind, arguments, *, workspace, title=""):
+        return self._add(kind, arguments, workspace, title)
+
+    def ask(self, kind, arguments, *, workspace, slot):
+        before = self.slots.get((workspace, slot))
+        if before in self.kept and self.kept[before].active:
+            self.move(before, state="cancelled")
+        job = self._add(kind, arguments, workspace, "")
+        self.slots[workspace, slot] = job.id
+        if kind in self.answers:
+            answer = self.answers[kind]
+            self.move(job.id, state="done", result=answer(arguments) if callable(answer) else answer)
+        return self.kept[job.id]
+
+    def warm(self):
+        self.warmed = True
+
+    def wait(self, job_id, seconds):
+        self.waited.append((job_id, seconds))
+        return self.kept.get(job_id)
 
     def job(self, job_id):
         return self.kept.get(job_id)
 
-    def jobs(self):
-        return tuple(self.kept.values())
+    def jobs(self, workspace):
+        asks = set(self.slots.values())
+        mine = [job for job in self.kept.values() if job.workspace == workspace and job.id not in asks]
+        return tuple(reversed(mine))
 
-    def cancel(self, job_id):
-        self.move(job_id, state="cancelled")
+    def cancel(self, job_id, *, workspace):
+        if self._own(job_id, workspace).active:
+            self.move(job_id, state="cancelled")
+
+    def restart(self, job_id, *, workspace):
+        job = self._own(job_id, workspace)
+        del self.kept[job_id]
+        return self._add(job.kind, job.arguments, workspace, job.title)
+
+    def dismiss(self, job_id, *, workspace):
+        assert not self._own(job_id, workspace).active
+        del self.kept[job_id]
 
     def move(self, job_id, **values):
         self.kept[job_id] = dataclasses.replace(self.kept[job_id], **values)
+        return self.kept[job_id]
+
+    def last(self, kind=None):
+        """The newest job, of a kind or of any."""
+        return next(job for job in reversed(self.kept.values()) if kind in (None, job.kind))
+
+    def _add(self, kind, arguments, workspace, title):
+        self.count = getattr(self, "count", 0) + 1
+        job = sl.runs.Job(f"{self.count:032x}", kind, arguments, workspace, title, state="running", what="starting")
+        self.kept[job.id] = job
+        return job
+
+    def _own(self, job_id, workspace):
+        job = self.kept[job_id]
+        assert job.workspace in (workspace, "local"), "another browser's job"
+        return job
 
 
 @pytest.fixture
-def worker(monkeypatch):
-    fake = FakeWorker()
-    monkeypatch.setattr(cached, "worker", lambda: fake)
+def pool(monkeypatch):
+    """Jobs of a browser whose token has arrived."""
+    fake = FakePool()
+    monkeypatch.setattr(cached, "pool", lambda: fake)
+    monkeypatch.setattr(workspace, "current", lambda: WORKSPACE)
+    monkeypatch.setattr(workspace, "settled", lambda: True)
     return fake
 
 
 @pytest.fixture
-def at_page(worker):
+def at_page(pool):
     """``at_page("accuracy", T="4")``: the page at that address, after its first script run."""
 
     def open_page(name="checkpoint", *, failing=False, **address):
         at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        if name != "checkpoint":
-            at.switch_page(f"pages/{name}.py")
+        at.switch_page(f"pages/{name}.py")
         for key, value in address.items():
             at.query_params[key] = value
         at.run()

@@ -1,15 +1,15 @@
-"""The three steps from one's own file to a run: what is proposed, what is refused, what the worker is asked for."""
+"""The three steps from one's own file to a run: what is proposed, what is refused, what the pool is asked for."""
 
 import numpy as np
 import pytest
 
 import snnlab as sl
 from pages._ui import own_data
-from tests.app.conftest import html_of
+from tests.app.conftest import WORKSPACE, html_of
 
 
 @pytest.fixture
-def opened(at_page, worker, shipped):
+def opened(at_page, pool, shipped):
     """``opened(**card)``: the page after a checkpoint with that card was opened."""
 
     def open_card(**changed):
@@ -23,9 +23,11 @@ def opened(at_page, worker, shipped):
             "unknown": ["normalization", "dataset"],
             **changed,
         }
-        job = worker.submit("open", {"path": "theirs.pth"})
-        worker.move(job.id, state="done", result={"card": card, "path": "kept.safetensors"})
-        return at_page(job=job.id)
+        job = pool.submit("open", {"path": "theirs.pth"}, workspace=WORKSPACE)
+        pool.move(job.id, state="done", result={"card": card, "path": "kept.safetensors"})
+        at = at_page()
+        at.segmented_control(key="own-origin").set_value("opened").run()
+        return at
 
     return open_card
 
@@ -34,20 +36,20 @@ def widget(kind, label):
     return next(found for found in kind if found.label == label)
 
 
-def last(worker):
-    return list(worker.kept.values())[-1]
+def last(pool):
+    return list(pool.kept.values())[-1]
 
 
 def captions(at):
     return " ".join(c.value for c in at.caption)
 
 
-def test_the_checkpoint_in_view_can_be_converted_by_another_method(at_page, worker, shipped):
+def test_the_checkpoint_in_view_can_be_converted_by_another_method(at_page, pool, shipped):
     at = at_page()
     widget(at.selectbox, "Method").set_value("max_norm").run()
     widget(at.number_input, "Images").set_value(50).run()
     widget(at.button, "Convert and analyse").click().run()
-    job = last(worker)
+    job = last(pool)
     recipe = sl.Recipe.parse(job.arguments["recipe"])
     assert (job.kind, recipe.converter.method, recipe.data.limit) == ("analyse", "max_norm", 50)
     assert recipe.checkpoint == shipped["digits-vgg-qcfs-L8"].recipe.checkpoint
@@ -63,7 +65,7 @@ def test_a_relu_network_is_not_offered_what_needs_learned_thresholds(opened):
     assert "QCFS" not in method.options
 
 
-def test_a_quantized_network_gets_qcfs_and_is_asked_for_its_levels(opened, worker, shipped):
+def test_a_quantized_network_gets_qcfs_and_is_asked_for_its_levels(opened, pool, shipped):
     sites = shipped["digits-vgg-qcfs-L8"].card["sites"]
     at = opened(
         activation="qcfs", levels=None, sites=sites, unknown=["levels", "normalization"], proposals={"levels": [4, 8]}
@@ -73,7 +75,7 @@ def test_a_quantized_network_gets_qcfs_and_is_asked_for_its_levels(opened, worke
     assert levels.value == 4
     levels.set_value(16).run()
     widget(at.button, "Convert and analyse").click().run()
-    assert last(worker).arguments["recipe"]["checkpoint"]["levels"] == 16
+    assert last(pool).arguments["recipe"]["checkpoint"]["levels"] == 16
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_a_folder_outside_the_roots_is_refused_in_one_sentence(opened, monkeypat
     assert "not a readable path" in at.error[0].value
 
 
-def test_a_path_outside_the_roots_is_refused_alike_whether_it_exists(at_page, worker, monkeypatch, tmp_path):
+def test_a_path_outside_the_roots_is_refused_alike_whether_it_exists(at_page, pool, monkeypatch, tmp_path):
     monkeypatch.setenv("SNNLAB_DATA_ROOTS", str(tmp_path))
     said = []
     for path in ("/etc/passwd", "/etc/no-such-file"):
@@ -102,10 +104,10 @@ def test_a_path_outside_the_roots_is_refused_alike_whether_it_exists(at_page, wo
         at.button(key="own-open").click().run()
         said.append(at.error[0].value.replace("no\\-such\\-file", "passwd"))
     assert said[0] == said[1]
-    assert not worker.kept
+    assert not pool.kept
 
 
-def test_a_path_inside_the_roots_is_opened_by_the_worker(at_page, worker, monkeypatch, tmp_path):
+def test_a_path_inside_the_roots_is_opened_by_a_worker(at_page, pool, monkeypatch, tmp_path):
     monkeypatch.setenv("SNNLAB_DATA_ROOTS", str(tmp_path))
     file = tmp_path / "net.pth"
     file.write_bytes(b"weights")
@@ -113,18 +115,18 @@ def test_a_path_inside_the_roots_is_opened_by_the_worker(at_page, worker, monkey
     at.segmented_control(key="own-origin").set_value("A file on this machine").run()
     at.text_input(key="own-path").set_value(str(file))
     at.button(key="own-open").click().run()
-    assert (last(worker).kind, last(worker).arguments) == ("open", {"path": str(file.resolve())})
+    assert (last(pool).kind, last(pool).arguments) == ("open", {"path": str(file.resolve())})
 
 
-def test_an_upload_is_kept_by_its_content_and_opened(at_page, worker):
+def test_an_upload_is_kept_by_its_content_and_opened(at_page, pool):
     at = at_page()
     at.segmented_control(key="own-origin").set_value("Upload a file").run()
     at.file_uploader[0].set_value(("net.pth", b"weights", "application/octet-stream")).run()
-    assert last(worker).kind == "open"
-    assert last(worker).arguments["path"].endswith("/net.pth")
+    assert last(pool).kind == "open"
+    assert last(pool).arguments["path"].endswith("/net.pth")
 
 
-def test_a_declared_architecture_goes_with_the_file(at_page, worker, monkeypatch, tmp_path):
+def test_a_declared_architecture_goes_with_the_file(at_page, pool, monkeypatch, tmp_path):
     monkeypatch.setenv("SNNLAB_DATA_ROOTS", str(tmp_path))
     (tmp_path / "net.pth").write_bytes(b"weights")
     at = at_page()
@@ -132,7 +134,7 @@ def test_a_declared_architecture_goes_with_the_file(at_page, worker, monkeypatch
     at.text_area(key="own-architecture").set_value("- {linear: 10}")
     at.text_input(key="own-path").set_value(str(tmp_path / "net.pth"))
     at.button(key="own-open").click().run()
-    assert last(worker).arguments["architecture"] == [{"linear": 10}]
+    assert last(pool).arguments["architecture"] == [{"linear": 10}]
 
 
 @pytest.mark.parametrize(
@@ -149,14 +151,14 @@ def test_names_and_layers_are_architectures():
     assert own_data.architecture("- relu\n- {linear: 10}") == ["relu", {"linear": 10}]
 
 
-def test_own_normalisation_numbers_are_checked_where_they_are_typed(opened, worker):
+def test_own_normalisation_numbers_are_checked_where_they_are_typed(opened, pool):
     at = opened()
     widget(at.selectbox, "Normalisation").set_value("own numbers").run()
     widget(at.text_input, "Means / deviations").set_value("0.5/0").run()
     assert "at least" in at.error[0].value
     widget(at.text_input, "Means / deviations").set_value("0.5/0.25").run()
     widget(at.button, "Convert and analyse").click().run()
-    assert last(worker).arguments["recipe"]["data"]["normalize"] == "0.5/0.25"
+    assert last(pool).arguments["recipe"]["data"]["normalize"] == "0.5/0.25"
 
 
 def ranking(names, correct):
@@ -165,13 +167,13 @@ def ranking(names, correct):
     return {**values, **{name: array.tolist() for name, array in arrays.items()}}
 
 
-def test_the_detective_warns_of_a_choice_that_is_clearly_worse(opened, worker):
+def test_the_detective_warns_of_a_choice_that_is_clearly_worse(opened, pool):
     at = opened()
     widget(at.selectbox, "Normalisation").set_value("unit").run()
     widget(at.button, "Which normalisation?").click().run()
-    job = last(worker)
+    job = last(pool)
     assert job.kind == "normalization"
-    worker.move(job.id, state="done", result=ranking(["half", "unit"], [480, 300]))
+    pool.move(job.id, state="done", result=ranking(["half", "unit"], [480, 300]))
     at.run()
     assert "unit is clearly worse than half" in at.warning[0].value
     assert html_of(at).index(">half</td>") < html_of(at).index(">unit</td>")
@@ -179,15 +181,15 @@ def test_the_detective_warns_of_a_choice_that_is_clearly_worse(opened, worker):
     assert not at.warning
 
 
-def test_the_check_runs_the_ann_alone_on_all_test_images(opened, worker):
+def test_the_check_runs_the_ann_alone_on_all_test_images(opened, pool):
     at = opened()
     widget(at.number_input, "Accuracy you remember, %").set_value(91.73).run()
     widget(at.button, "Check it on the test set").click().run()
-    job = last(worker)
+    job = last(pool)
     recipe = sl.Recipe.parse(job.arguments["recipe"])
     assert (job.kind, recipe.data.split, recipe.data.limit) == ("evaluate_ann", "test", None)
     answer = {"accuracy": 0.9173, "low": 0.91, "high": 0.92, "images": 10000, "split": "test", "looks": 2}
-    worker.move(job.id, state="done", result=answer)
+    pool.move(job.id, state="done", result=answer)
     at.run()
     assert "2nd look" in " ".join(m.value for m in at.markdown)
     assert "the same number" in captions(at)
@@ -195,11 +197,11 @@ def test_the_check_runs_the_ann_alone_on_all_test_images(opened, worker):
     assert "−1.27 points" in captions(at)
 
 
-def test_a_result_for_other_choices_is_not_shown(opened, worker):
+def test_a_result_for_other_choices_is_not_shown(opened, pool):
     at = opened()
     widget(at.button, "Check it on the test set").click().run()
     answer = {"accuracy": 0.5, "low": 0.4, "high": 0.6, "images": 450, "split": "test", "looks": 1}
-    worker.move(last(worker).id, state="done", result=answer)
+    pool.move(last(pool).id, state="done", result=answer)
     at.run()
     assert "1st look" in " ".join(m.value for m in at.markdown)
     widget(at.selectbox, "Normalisation").set_value("half").run()
@@ -214,3 +216,31 @@ def test_candidates_are_written_so_that_they_can_be_told_apart():
 
     assert layers(plain) == "conv 20×5×5, avgpool 2"
     assert layers(padded) == "conv 20×5×5 padding 2, maxpool 2 stride 1"
+
+
+def test_what_a_network_was_found_with_is_proposed_in_step_two(at_page, pool, shipped, monkeypatch, tmp_path):
+    monkeypatch.setenv("SNNLAB_DATA_ROOTS", str(tmp_path))
+    file = tmp_path / "net.pth"
+    file.write_bytes(b"weights")
+    at = at_page()
+    at.segmented_control(key="own-origin").set_value("A file on this machine").run()
+    at.text_input(key="own-path").set_value(str(file))
+    at.button(key="own-open").click().run()
+    pool.move(pool.last("open").id, state="failed", error="The keys leave the pools open.")
+    at.run()
+    at.selectbox(key="own-rank-dataset").set_value("mnist").run()
+    at.text_input(key="own-rank-folder").set_value(str(tmp_path))
+    at.button(key="own-rank").click().run()
+    network = {"family": "sequential", "layers": [{"linear": 10}]}
+    row = {"architecture": network, "normalization": "mnist", "accuracy": 0.9, "low": 0.8, "high": 0.95, "images": 500}
+    pool.move(pool.last("candidates").id, state="done", result={"candidates": [row]})
+    at.run()
+    at.button(key="own-rank-open").click().run()
+    assert pool.last("open").arguments == {"path": str(file), "architecture": network}
+    card = {**shipped["digits-vgg-relu"].card, "foreign": True, "normalization": None, "dataset": None}
+    pool.move(pool.last("open").id, state="done", result={"card": card, "path": "kept.safetensors"})
+    at.run()
+    assert widget(at.selectbox, "Normalisation").value == "mnist"
+    assert widget(at.selectbox, "Dataset").value == "mnist"
+    assert widget(at.text_input, "Folder").value == str(tmp_path)
+    assert not at.warning

@@ -247,7 +247,8 @@ def test_a_neuron_asked_for_is_followed_and_shown(shipped, monkeypatch):
     assert sent(at)["asked"] is None
     at.session_state["residuals.asked"] = {"run": run.id, "arguments": arguments}
     for state, job in jobs.items():
-        monkeypatch.setattr("pages._ui.jobs.latest", lambda kind, job=job: job)
+        monkeypatch.setattr("pages._ui.jobs.asked", lambda slot, job=job: job)
+        monkeypatch.setattr("pages._ui.jobs._now", lambda job_id, job=job: job)
         at.run()
         assert sent(at)["asked"] == {**neuron, "state": state, "error": "No such luck."}
     currents = [[0.5, 0.25, 1.5]]
@@ -260,6 +261,7 @@ def test_a_neuron_asked_for_is_followed_and_shown(shipped, monkeypatch):
         "initial": [0.5],
         "members": [],
     }
-    at.session_state["result.trace"] = (arguments, result)
+    done = sl.runs.Job("1", "trace", arguments, state="done", result=result)
+    monkeypatch.setattr("pages._ui.jobs.asked", lambda slot: done)
     at.run()
     assert sent(at)["asked"] == {**neuron, "state": "done", "currents": currents[0], "initial": 0.5}

@@ -15,37 +15,59 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROME = os.environ.get("SNNLAB_CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 QUIET += ("--disable-background-networking", "--disable-component-update")
-PATIENCE = 30_000  # ms: two cores may be busy with other tests
+PATIENCE = 60_000  # ms: two cores may be busy with other tests
+
+
+class Server:
+    """The app on one port and one folder; it can be killed and started again."""
+
+    def __init__(self, home):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.home, self.log = home, home / "log"
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.process = None
+
+    @property
+    def store(self):
+        return self.home / "runs.sqlite"
+
+    def start(self):
+        environment = {**os.environ, "SNNLAB_STORE": str(self.store), "XDG_CACHE_HOME": str(self.home / "cache")}
+        environment |= {"SNNLAB_DATA_ROOTS": str(self.home), "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(self.port)]
+        with self.log.open("a") as out:
+            self.process = subprocess.Popen(
+                command, cwd=self.home, env=environment, stdout=out, stderr=subprocess.STDOUT
+            )
+        for _ in range(600):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=1)
+                return self
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(f"the server does not answer: {self.log.read_text()}")
+
+    def kill(self):
+        """End it at once, as a crash would."""
+        self.process.kill()
+        self.process.wait(20)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+        assert "Traceback" not in self.log.read_text()
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """Address of the app on a fresh store; its log must stay free of tracebacks."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("server")
-    environment = {**os.environ, "SNNLAB_STORE": str(home / "runs.sqlite"), "XDG_CACHE_HOME": str(home / "cache")}
-    environment |= {"SNNLAB_DATA_ROOTS": str(home), "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
-    log = home / "log"
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=home, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(400):
-            assert process.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
-    assert "Traceback" not in log.read_text()
+    running = Server(tmp_path_factory.mktemp("server")).start()
+    yield running.address
+    running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +84,11 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium, server):
-    """``open_page("accuracy?T=4", width=800, scheme="dark")``: a page in a new session, drawn."""
+    """``open_page("accuracy?T=4", width=800, scheme="dark")``: a page in a browser of its own, drawn.
+
+    ``beside=page`` opens it in another tab of that page's browser, ``script`` runs before the page's own,
+    ``at`` is another server's address.
+    """
     contexts, problems = [], []
 
     def report(message):
@@ -70,22 +96,28 @@ def open_page(chromium, server):
         if message.type == "error" and "/_stcore/" not in (message.location or {}).get("url", ""):
             problems.append(message.text)
 
-    def opened(path="", *, width=1400, height=900, scheme="light"):
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
-        )
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
+    def opened(path="", *, width=1400, height=900, scheme="light", beside=None, script="", at=server):
+        if beside is None:
+            context = chromium.new_context(
+                viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
+            )
+            context.set_default_timeout(PATIENCE)
+            if script:
+                context.add_init_script(script)
+            contexts.append(context)
+        else:
+            context = beside.context
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", report)
         page.on(
             "request",
-            lambda request: request.url.startswith((server, "data:", "blob:")) or problems.append(request.url),
+            lambda request: request.url.startswith((at, "data:", "blob:")) or problems.append(request.url),
         )
-        page.goto(f"{server}/{path}")
+        page.goto(f"{at}/{path}")
         return quiet(page)
 
+    opened.problems = problems
     yield opened
     for context in contexts:
         context.close()
@@ -93,8 +125,9 @@ def open_page(chromium, server):
 
 
 def quiet(page):
-    """Wait until the strip stands and no script runs."""
+    """Wait until the strip stands, the browser's token has arrived, and no script runs."""
     page.locator(".st-key-strip a").first.wait_for()
+    page.locator(".st-key-tray").get_by_text("connecting").wait_for(state="detached")
     page.wait_for_timeout(150)
     page.wait_for_function(
         "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'", timeout=PATIENCE

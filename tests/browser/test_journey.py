@@ -21,7 +21,7 @@ def choose(page, label, option):
 def test_the_first_page_shows_the_example_at_once(open_page):
     page = open_page()
     text = page.locator("[data-testid=stMain]").inner_text()
-    for word in ("digits-vgg-qcfs-L8", "62,499", "stage1.act1", "classifier.act1", "SNN, T = 2"):
+    for word in ("digits-vgg-qcfs-L8", "62,499", "1b7b664f1be0", "SNN, T = 2", "82.22"):
         assert word in text
     assert "run=" not in page.url
 
@@ -55,13 +55,15 @@ def test_a_file_of_one_s_own_becomes_a_run_even_through_a_reload(open_page):
     quiet(page)
     choose(page, "Simulate to T", "8")
     page.get_by_role("button", name="Convert and analyse").click()
-    page.wait_for_url(re.compile(r"job=[^&]*\.|run="))
+    tray = page.locator(".st-key-tray")
+    tray.get_by_role("button", name="Cancel").or_(tray.get_by_text("in view")).first.wait_for()
     page.reload()
+    quiet(page)
     strip = page.locator(".st-key-strip")
-    strip.get_by_text("Max norm").wait_for(timeout=2 * PATIENCE)
+    tray.get_by_role("button", name="Show").click(timeout=2 * PATIENCE)  # another session: offered, not forced
+    strip.get_by_text("Max norm").wait_for()
     quiet(page)
     assert "dev, 40 images" in strip.inner_text()
-    assert "job=" not in page.url
     assert re.search(r"run=[0-9a-f]{12}", page.url)
     page.reload()
     quiet(page)
@@ -81,18 +83,6 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_one_sentence_and_nothing_is_
     assert "digits-vgg-qcfs-L8" in page.locator(".st-key-strip").inner_text()
     page.get_by_text("The one in view").click()
     page.get_by_role("button", name="Convert and analyse").wait_for()
-
-
-def test_cancel_ends_a_long_job_and_leaves_the_view_alone(open_page):
-    page = open_page(height=1300)
-    page.get_by_role("tab", name="Open or convert").click()
-    choose(page, "Simulate to T", "128")
-    page.get_by_role("button", name="Convert and analyse").click()
-    page.locator("[data-testid=stSidebar]").get_by_role("button", name="Cancel").click()
-    page.get_by_text("cancelled, nothing was stored").first.wait_for()
-    quiet(page)
-    assert "run=" not in page.url
-    assert page.get_by_role("button", name="Convert and analyse").is_enabled()
 
 
 def test_the_example_on_the_page_is_the_bundled_one():

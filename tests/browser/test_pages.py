@@ -8,7 +8,7 @@ import pytest
 from tests.browser.conftest import quiet
 
 pytestmark = pytest.mark.browser
-PAGES = ("", "residuals", "accuracy", "help")
+PAGES = ("", "conversion", "residuals", "noise", "accuracy", "final", "help")
 WIDTHS = (1400, 1024, 800)
 XRANGE = "document.querySelector('.snnlab-figure').layout.xaxis.range"
 

@@ -1,4 +1,4 @@
-"""The neuron that the user names by number: asked of the worker, followed, and handed to the view."""
+"""The neuron that the user names by number: asked for, followed, and handed to the view."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,18 @@ import snnlab as sl
 from pages._ui import jobs
 
 _ASKED = "residuals.asked"
+_SLOT = "trace"
 
 
 def ask(run: sl.runs.Run, wanted: Mapping[str, Any]) -> None:
-    """Hand the simulation of one neuron to the worker, and run the script again: the job tray is drawn already."""
+    """Ask for the simulation of one neuron, and run the script again, which draws the answer."""
     neuron = {"site": str(wanted["site"]), "image": int(wanted["image"]), "position": int(wanted["position"])}
     arguments = {"recipe": run.recipe.to_dict(), **neuron}
     st.session_state[_ASKED] = {"run": run.id, "arguments": arguments}
-    jobs.start("trace", arguments)
+    before = jobs.asked(_SLOT)
+    if before is not None and before.state in ("failed", "cancelled"):
+        jobs.ask_again(_SLOT)
+    jobs.ask("trace", arguments, _SLOT, wait=0)
     st.rerun()
 
 
@@ -33,15 +37,21 @@ def asked(run: sl.runs.Run) -> tuple[dict[str, Any] | None, sl.analysis.NeuronTr
         return None, None
     arguments = last["arguments"]
     neuron = {name: arguments[name] for name in ("site", "image", "position")}
-    finished = jobs.result("trace")
-    if finished is not None and finished[0] == arguments:
-        traces = _traces(finished[1])
-        done = {"state": "done", "currents": traces.currents[0].tolist(), "initial": float(traces.initial[0])}
-        return neuron | done, traces
-    job = jobs.latest("trace")
+    job = jobs.asked(_SLOT)
     if job is None or job.arguments != arguments:
         return None, None
+    if job.state == "done":
+        traces = _traces(job.result)
+        done = {"state": "done", "currents": traces.currents[0].tolist(), "initial": float(traces.initial[0])}
+        return neuron | done, traces
     return neuron | {"state": "running" if job.active else job.state, "error": job.error}, None
+
+
+def follow() -> None:
+    """Progress of the trace that was asked for last, and Cancel."""
+    job = jobs.asked(_SLOT)
+    if job is not None:
+        jobs.follow(job)
 
 
 def _traces(values: Mapping[str, Any]) -> sl.analysis.NeuronTraces:

@@ -1,0 +1,123 @@
+"""Final evaluation in a browser: sealed, confirmed, counted, exported, and shown again by its link."""
+
+import json
+import re
+
+import pytest
+
+from tests.browser.conftest import PATIENCE, quiet
+from tests.browser.test_pages import WIDTHS, sideways
+
+pytestmark = pytest.mark.browser
+LOOK = re.compile(r"\d(st|nd|rd|th) look")
+
+
+def said(page):
+    return page.locator("[data-testid=stMain]").inner_text()
+
+
+def saved(page, name, nth=0):
+    with page.expect_download() as asked:
+        page.get_by_role("button", name=name, exact=True).nth(nth).click()
+    return open(asked.value.path(), encoding="utf-8").read()
+
+
+def violations(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page).response["violations"]
+    return [(item["id"], item["impact"], [node["html"][:160] for node in item["nodes"][:3]]) for item in found]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_sealed_page_fits_and_is_accessible(open_page, scheme):
+    page = open_page("final", scheme=scheme)
+    page.get_by_role("button", name="Open the test set").wait_for()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(250)
+        assert sideways(page) <= 0, width
+    told = violations(page)
+    assert not told, json.dumps(told, indent=1)
+
+
+def test_from_the_sealed_page_to_a_table_in_a_paper(open_page):
+    page = open_page("final?T=2", height=1300)
+    opening = page.get_by_role("button", name="Open the test set")
+    opening.wait_for()
+    assert opening.is_disabled()
+    for size in ("942", "270", "450"):
+        assert size in said(page)
+    page.get_by_role("checkbox").focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(
+        "[...document.querySelectorAll('button')].some(b => b.innerText.includes('Open the test set') && !b.disabled)"
+    )
+    quiet(page)
+    opening.click()
+    page.get_by_text(LOOK).first.wait_for(timeout=3 * PATIENCE)
+    page.get_by_text("declared before the test set was opened").first.wait_for(timeout=3 * PATIENCE)
+    quiet(page)
+    assert re.search(r"final=[0-9a-f]{12}", page.url)
+    assert "run=" not in page.url
+    page.locator(".snnlab-figure .main-svg").first.wait_for()
+    shown = said(page)
+    assert "Other T, exploratory" in shown
+    percent = re.search(r"(\d\d\.\d\d)\s\[\d\d\.\d\d–\d\d\.\d\d\]\s+(\d\d\.\d\d)\s\[", shown)
+    assert percent, shown
+
+    page.get_by_role("button", name="Export").click()
+    table = saved(page, "LaTeX")
+    assert "1st look" in table
+    assert r"\bottomrule" in table
+    assert percent[2] in table
+    numbers = saved(page, "CSV", 1)
+    assert percent[2] in numbers
+    page.keyboard.press("Escape")
+
+    link = page.url.split("/", 3)[3]
+    again = open_page(link)
+    again.get_by_text("declared before the test set was opened").first.wait_for()
+    assert "1st look" in said(again)
+    again.get_by_role("button", name="Back to the protocol").click()
+    again.get_by_role("button", name="Show the stored result").wait_for()
+    quiet(again)
+    assert "opened once" in said(again)
+    assert percent[2] not in said(again).split("What every image")[1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_result_fits_and_is_accessible(open_page, scheme):
+    page = open_page("final", scheme=scheme)
+    again = page.get_by_role("button", name="Show the stored result")
+    if not again.count():
+        pytest.skip("the journey before has stored no evaluation")
+    again.click()
+    page.get_by_text("declared before the test set was opened").first.wait_for()
+    page.locator(".snnlab-figure .main-svg").first.wait_for()
+    quiet(page)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(250)
+        assert sideways(page) <= 0, width
+    told = violations(page)
+    assert not told, json.dumps(told, indent=1)
+
+
+def test_changing_t_leaves_the_accuracy_chart_alone(open_page):
+    page = open_page("accuracy?T=2")
+    chart = page.locator(".snnlab-figure")
+    chart.locator(".main-svg").first.wait_for()
+    quiet(page)
+    page.wait_for_timeout(800)
+    page.evaluate(
+        "window.changes = 0; new MutationObserver(all => { window.changes += all.length; })"
+        ".observe(document.querySelector('.snnlab-figure'), {childList: true, subtree: true, attributes: true});"
+    )
+    page.get_by_role("combobox", name="Target T").click()
+    page.get_by_role("option", name="8", exact=True).click()
+    page.wait_for_url("**T=8**")
+    quiet(page)
+    assert "T\n8" in page.locator(".st-key-strip").inner_text()
+    page.wait_for_timeout(500)
+    redrawn = page.evaluate("window.changes")
+    assert redrawn == 0, f"{redrawn} changes in a chart that does not depend on T"

@@ -1,0 +1,60 @@
+"""Train as a user does: choose two arms, start, watch, cancel, go on, read the forest plot, reopen it by its link."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import PATIENCE, quiet
+
+pytestmark = pytest.mark.browser
+SLOW = 10 * PATIENCE  # six trainings, on cores that others use too
+
+
+def number(page, label, value):
+    field = page.get_by_role("spinbutton", name=label)
+    field.fill(str(value))
+    field.press("Enter")
+    page.wait_for_timeout(300)
+    quiet(page)
+
+
+def test_an_experiment_from_the_form_to_its_link(open_page):
+    page = open_page("train?T=2", height=1400)
+    page.get_by_role("heading", name="Does training with this noise make my SNN better at T?").wait_for()
+    for arm in ("control at L = T", "uniform"):
+        page.get_by_role("button", name=arm, exact=True).click()
+        page.wait_for_timeout(300)
+        quiet(page)
+    number(page, "Seeds", 3)
+    number(page, "Epochs", 1)
+    number(page, "Images an epoch", 64)
+    page.get_by_text("2.5 standard deviations").wait_for()
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text(re.compile(r"NQ, seed 0, epoch 1 of 1|[1-6] of 6 trainings are done")).first.wait_for(timeout=SLOW)
+    cancel = page.locator(".st-key-train-job").get_by_role("button", name="Cancel")
+    if cancel.count():
+        cancel.click()
+        page.get_by_role("button", name="Go on with it").click(timeout=SLOW)
+    page.get_by_role("heading", name="Every arm, T = 2 first").wait_for(timeout=SLOW)
+    quiet(page)
+    assert re.search(r"experiment=[0-9a-f]{12}", page.url)
+    text = page.locator("[data-testid=stMain]").inner_text()
+    for words in ("untouched base", "this is the 1st of 1 experiment", "thin: 95 % t interval over seeds"):
+        assert words in text
+    assert "control at L = T" not in text.split("Earlier")[0].replace("What am I seeing?", "")
+    again = open_page(page.url.split("/", 3)[3])
+    again.get_by_role("heading", name="Every arm, T = 2 first").wait_for()
+    table = again.get_by_role("region", name="Every arm: accuracy and points over the control").inner_text()
+    assert table == page.get_by_role("region", name="Every arm: accuracy and points over the control").inner_text()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1024, "dark"), (800, "light")])
+def test_the_form_fits_and_is_accessible(open_page, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page("train?T=2", width=width, scheme=scheme)
+    page.get_by_role("button", name="Train", exact=True).wait_for()
+    quiet(page)
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
+    found = axe.run(page).response["violations"]
+    assert not found, [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
