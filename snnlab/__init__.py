@@ -20,12 +20,12 @@ _WHERE = {
     "methods": "snnlab.core.registry",
     "references": "snnlab.core.references",
 }
-_NAMESPACES = ("analysis", "calibration", "data", "figures", "runs")
+_NAMESPACES = ("analysis", "calibration", "data", "figures", "runs", "sweeps", "training")
 
 __all__ = [*_WHERE, *_NAMESPACES]
 
 if TYPE_CHECKING:
-    from snnlab import analysis, calibration, data, figures, runs
+    from snnlab import analysis, calibration, data, figures, runs, sweeps, training
     from snnlab.converters.apply import convert
     from snnlab.core.recipe import Recipe
     from snnlab.core.references import references

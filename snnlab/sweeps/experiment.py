@@ -1,0 +1,165 @@
+"""The noise experiment: fine-tunings of one checkpoint, arm by arm and seed by seed, against the same without noise.
+
+Every cell (arm, seed) is kept in a folder of its own, so that an experiment that was stopped goes on with the next
+epoch of the next cell, and a finished cell is never trained twice.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from snnlab.analysis.reports.gain import NoiseGain
+from snnlab.core.errors import CheckpointError, SimulationError
+from snnlab.core.progress import ProgressCallback, silent
+from snnlab.core.recipe import Recipe
+from snnlab.sweeps.arms import noise_of
+from snnlab.sweeps.bench import Bench, open_bench, read_network, tuned_checkpoint, watch_network
+from snnlab.sweeps.cells import Cell
+from snnlab.sweeps.places import cell_folder, experiment_of, reading_settings, seeds_of, training_settings
+from snnlab.sweeps.watched import NETWORK_FILE, LiveEpoch, add_epoch, read_epochs
+from snnlab.training import Batches, Epoch, fit
+from snnlab.training.epochs import finished_epochs
+from snnlab.training.noise import noise_hooks, noisy_sites, site_threshold
+
+Watch = Callable[[LiveEpoch], None]
+
+PROGRESS = "batches of all trainings"
+
+
+def unwatched(epoch: LiveEpoch) -> None:
+    """The default watcher: looks at nothing."""
+
+
+def noise_experiment(
+    recipe: Recipe,
+    *,
+    folder: Path | None = None,
+    watch: Watch = unwatched,
+    progress: ProgressCallback = silent,
+) -> NoiseGain:
+    """Train every arm on every seed and compare.
+
+    Args:
+        recipe: With ``training``, ``noise`` and ``experiment``; its data are the images of the result.
+        folder: Where trainings are kept and found again; None for the user's data folder, where experiments share what
+            they have in common.
+        watch: Called after every epoch.
+        progress: Called with batches done and in all, of those that are left; cancels by raising ``Cancelled``, and
+            finished epochs are kept.
+
+    Raises:
+        RecipeError: The recipe names no experiment, its files have changed, or ``folder`` holds another one.
+        SimulationError: A training whose loss is no longer a number; names arm and seed.
+        CheckpointError: The disk is full; the epoch before is kept.
+    """
+    return run_bench(open_bench(recipe, progress=progress), folder=folder, watch=watch, progress=progress)
+
+
+def run_bench(
+    bench: Bench, *, folder: Path | None = None, watch: Watch = unwatched, progress: ProgressCallback = silent
+) -> NoiseGain:
+    """As ``noise_experiment``, for a recipe already opened."""
+    recipe, seeds = bench.recipe, seeds_of(bench.recipe)
+    # All arms of a seed before the next seed: whoever stops early has whole comparisons.
+    plan = [(arm, seed) for seed in seeds for arm in experiment_of(recipe).arms]
+    places = {(arm, seed): cell_folder(recipe, arm, seed, folder) for arm, seed in plan}
+    cells: dict[tuple[str, int], Cell] = {}
+    for arm, seed in plan:
+        found = Cell.load(places[arm, seed], training_settings(recipe, arm, seed), reading_settings(recipe))
+        if found is not None:
+            cells[arm, seed] = found
+    left = {one: bench.training.epochs - finished_epochs(places[one]) for one in plan if one not in cells}
+    counted = _Counted(progress, sum(left.values()) * len(training_batches(bench, 0)))
+    for arm, seed in left:
+        cells[arm, seed] = _train_cell(bench, arm, seed, places[arm, seed], watch, counted)
+    return _collected(bench, seeds, cells)
+
+
+class _Counted:
+    """Progress over all trainings, in the batches that this call has to do."""
+
+    def __init__(self, progress: ProgressCallback, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def one_training(self, done: int, total: int, what: str) -> None:
+        """Called by ``fit`` after each batch."""
+        self.done += 1
+        self.progress(min(self.done, self.total), self.total, PROGRESS)
+
+
+def training_batches(bench: Bench, seed: int) -> Batches:
+    """The training images of a seed in their order, the same for every arm."""
+    training = bench.training
+    return Batches(bench.train, training.batch_size, training.augment, seed, training.images)
+
+
+def _train_cell(bench: Bench, arm: str, seed: int, place: Path, watch: Watch, counted: _Counted) -> Cell:
+    network = bench.start(arm)
+    source = noise_of(arm, bench.training, bench.noise, bench.fit, bench.target, bench.base_profile)
+    acting = noise_hooks(source, seed=seed)
+    relative: list[float] = []
+
+    def before(current: nn.Module, epoch: int) -> dict[str, float]:
+        std, sites = acting.before(current, epoch), noisy_sites(current)
+        relative[:] = [std.get(name, 0.0) / site_threshold(sites[name]) for name in bench.names]
+        return std
+
+    def after(epoch: Epoch) -> None:
+        seen = watch_network(bench, network, arm, seed, epoch, relative)
+        try:
+            add_epoch(place, seen)
+        except OSError as error:
+            raise CheckpointError(
+                f"{place} cannot be written: {error.strerror}; free some space and start again, it goes on after epoch "
+                f"{epoch.epoch}."
+            ) from None
+        watch(seen)
+
+    training = training_settings(bench.recipe, arm, seed)
+    try:
+        fitted = fit(
+            network,
+            training_batches(bench, seed),
+            bench.training,
+            validation=bench.validation,
+            folder=place,
+            settings=training,
+            hooks=replace(acting, before=before, after=after),
+            progress=counted.one_training,
+        )
+    except SimulationError as error:
+        raise SimulationError(f"Arm {arm}, seed {seed}: {error}") from None
+    tuned_checkpoint(bench, fitted.network, arm, seed).save(place / NETWORK_FILE)
+    cell = read_network(bench, fitted.network, read_epochs(place))
+    cell.save(place, training, reading_settings(bench.recipe))
+    return cell
+
+
+def _collected(bench: Bench, seeds: tuple[int, ...], cells: Mapping[tuple[str, int], Cell]) -> NoiseGain:
+    arms = experiment_of(bench.recipe).arms
+    base = read_network(bench, bench.start("base"))
+
+    def stacked(part: str) -> np.ndarray:
+        return np.stack([[getattr(cells[arm, seed], part) for seed in seeds] for arm in arms])
+
+    return NoiseGain(
+        arms=arms,
+        seeds=seeds,
+        steps=bench.steps,
+        names=bench.names,
+        labels=np.asarray(bench.evaluation.labels).astype(np.int16),
+        ann_correct=stacked("ann_correct"),
+        snn_correct=stacked("snn_correct"),
+        base_ann=base.ann_correct,
+        base_snn=base.snn_correct,
+        std=stacked("std"),
+        gap_before=base.gap,
+        gap_after=stacked("gap"),
+        curves=stacked("curves"),
+        epochs=bench.training.epochs,
+        split=bench.evaluation.name,
+        num_classes=bench.prepared.checkpoint.card.num_classes,
+    )

@@ -1,0 +1,90 @@
+"""Experiments as the app's work: train, store the run, and say before how long it will take."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from snnlab.core.errors import RecipeError
+from snnlab.core.progress import ProgressCallback
+from snnlab.core.recipe import Recipe
+from snnlab.data import ImageSplit
+from snnlab.runs.kinds import context
+from snnlab.sweeps.bench import WATCHED, Bench, first_images, open_bench, watch_network
+from snnlab.sweeps.experiment import training_batches
+from snnlab.sweeps.run import experiment_run
+from snnlab.training import Epoch
+
+TIMED_BATCHES, TIMED_IMAGES, FEWER_IMAGES = 3, 100, 20
+
+
+def run_experiment(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Run a noise experiment and store it: ``{"experiment": id, "notes"}``.
+
+    Finished epochs are kept when it is cancelled, and the same experiment goes on from them. The answer has no
+    ``"run"``: an experiment comes into view on its own page only.
+
+    Raises:
+        RecipeError: It would read the test set, which only *Final evaluation* opens.
+    """
+    parsed = Recipe.parse(recipe)
+    if parsed.data.split == "test":
+        raise RecipeError("An experiment explores and is read on dev; Final evaluation opens the test set.")
+    run = experiment_run(parsed, progress=progress)
+    context.record(run)
+    return {"experiment": run.id, "notes": list(run.notes)}
+
+
+def time_training(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
+    """What an experiment costs on this machine, from a few batches: seconds by part.
+
+    Returns:
+        ``{"batch", "noise", "watch", "read", "batches"}``: one training batch, one measurement of the gap, what is
+        watched after an epoch, reading a finished network (all in seconds), and the batches of an epoch.
+    """
+    bench = open_bench(Recipe.parse(recipe), progress=progress)
+    network = bench.start("control")
+    batches = training_batches(bench, 0)
+    rows = batches.rows(0)
+    taken = []
+    for index in range(min(TIMED_BATCHES, len(batches))):
+        progress(index, TIMED_BATCHES + 2, "timing")
+        taken.append(_seconds(lambda index=index: _one_batch(network, batches.batch(rows, 0, index), bench)))
+    progress(TIMED_BATCHES, TIMED_BATCHES + 2, "timing")
+    few = replace(bench, fit=first_images(bench.fit, TIMED_IMAGES), validation=_few(bench.validation))
+    seen, watch, read = Epoch(1, 0.0, 0.0, None, 0.0, {}, 0.0), 0.0, 0.0
+    if few.validation is not None and bench.validation is not None:
+        watch_network(few, network, "control", 0, seen, (1.0,))  # what is compiled and loaded once is not counted
+        watch = _seconds(lambda: watch_network(few, network, "control", 0, seen, (1.0,)))
+        watch *= min(WATCHED, len(bench.validation)) / len(few.validation)
+        read = watch / WATCHED * len(bench.evaluation) * max(bench.steps) / bench.target
+    progress(TIMED_BATCHES + 1, TIMED_BATCHES + 2, "timing")
+    fewer = replace(few, fit=first_images(bench.fit, FEWER_IMAGES))
+    least, most = _seconds(lambda: fewer.profile(network)), _seconds(lambda: few.profile(network))
+    per_image = max(0.0, most - least) / max(1, len(few.fit) - len(fewer.fit))
+    noise = most + per_image * (len(bench.fit) - len(few.fit))
+    return {
+        "batch": min(taken),  # the first one pays for what is loaded once
+        "noise": noise,
+        "watch": watch,
+        "read": noise + read,
+        "batches": len(batches),
+    }
+
+
+def _few(images: ImageSplit | None) -> ImageSplit | None:
+    return None if images is None else first_images(images, TIMED_IMAGES)
+
+
+def _one_batch(network: nn.Module, batch: tuple[torch.Tensor, torch.Tensor], bench: Bench) -> None:
+    network.train()
+    nn.functional.cross_entropy(network(batch[0]), batch[1]).backward()
+    network.zero_grad(set_to_none=True)
+
+
+def _seconds(work: Any) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

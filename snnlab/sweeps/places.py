@@ -1,0 +1,91 @@
+"""Where the trainings of an experiment are kept, and what each was made with. Imports without torch.
+
+A training (one arm on one seed) is kept under the hash of its own settings, so that experiments share what they have in
+common: another arm added later does not train the control again.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from snnlab.core.recipe import RESULTS_VERSION, ExperimentChoice, NoiseChoice, Recipe, TrainingChoice
+
+CONTROLS = ("control", "control_L")
+OWN = "profile"
+"""The arm that trains with the user's own profile."""
+
+
+def experiments_folder() -> Path:
+    """Root of all kept trainings, in the user's data folder."""
+    return platformdirs.user_data_path("snnlab") / "experiments"
+
+
+def cell_folder(recipe: Recipe, arm: str, seed: int, folder: Path | None = None) -> Path:
+    """Where one training is kept.
+
+    Args:
+        recipe: Complete, with ``experiment``.
+        arm: Arm.
+        seed: Training seed.
+        folder: The user's own folder; None for ``experiments_folder``.
+    """
+    if folder is not None:
+        return folder / f"{arm}-{seed}"
+    digest = hashlib.sha256(json.dumps(training_settings(recipe, arm, seed), sort_keys=True).encode()).hexdigest()
+    return experiments_folder() / digest[:32]
+
+
+def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
+    """What the weights of a training depend on, plain values: never the images of the result.
+
+    Args:
+        recipe: Complete, with ``experiment``.
+        arm: Arm.
+        seed: Training seed.
+    """
+    identity = recipe.identity()
+    training = (recipe.training or TrainingChoice()).model_dump(mode="json")
+    mode = training.pop("noise")
+    settings: dict[str, Any] = {
+        "results_version": RESULTS_VERSION,
+        "checkpoint": identity["checkpoint"],
+        "data": {name: identity["data"].get(name) for name in ("dataset", "normalize", "sha256")},
+        "training": training,
+        "arm": arm,
+        "seed": seed,
+    }
+    if arm != "control":
+        settings["target"] = experiment_of(recipe).steps[0]
+    if arm not in CONTROLS:
+        noise = (recipe.noise or NoiseChoice()).model_dump(mode="json")
+        fields: tuple[str, ...] = ("split", "limit", "paper_compat")
+        if arm == OWN:
+            fields += ("scale", "multipliers", "std")
+            training["noise"] = mode
+        settings["noise"] = {name: noise[name] for name in fields}
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
+
+
+def reading_settings(recipe: Recipe) -> dict[str, Any]:
+    """What the numbers read off a trained network depend on beside its weights, plain values."""
+    experiment, noise = experiment_of(recipe), recipe.noise or NoiseChoice()
+    data = recipe.identity()["data"]
+    return {
+        "data": {name: data.get(name) for name in ("split", "limit")},
+        "steps": list(experiment.steps),
+        "noise": {"split": noise.split, "limit": noise.limit, "paper_compat": noise.paper_compat},
+    }
+
+
+def experiment_of(recipe: Recipe) -> ExperimentChoice:
+    """The recipe's experiment; its defaults where it names none."""
+    return recipe.experiment or ExperimentChoice()
+
+
+def seeds_of(recipe: Recipe) -> tuple[int, ...]:
+    """Training seeds of an experiment."""
+    return tuple(range(recipe.seed, recipe.seed + experiment_of(recipe).seeds))

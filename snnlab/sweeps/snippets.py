@@ -1,0 +1,56 @@
+"""An experiment as a command line, for copying."""
+
+import json
+import shlex
+
+from snnlab.core.recipe import NoiseChoice, Recipe, TrainingChoice
+from snnlab.sweeps.places import OWN, experiment_of
+
+
+def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str = "") -> str:
+    """The ``snnlab train`` line that gives the same numbers.
+
+    Args:
+        recipe: With ``experiment``.
+        profile: File that holds the profile of the arm ``profile``.
+        folder: Where fine-tuned checkpoints go; "" for nowhere.
+    """
+    data, training = recipe.data, recipe.training or TrainingChoice()
+    choice, checkpoint, noise = experiment_of(recipe), recipe.checkpoint, recipe.noise or NoiseChoice()
+    usual = TrainingChoice()
+    words = ["snnlab", "train", checkpoint.source]
+    if checkpoint.architecture is not None:
+        text = checkpoint.architecture
+        words += ["--architecture", text if isinstance(text, str) else json.dumps(text)]
+    if checkpoint.levels is not None:
+        words += ["--levels", str(checkpoint.levels)]
+    words += ["--dataset", data.dataset]
+    if data.folder:
+        words += ["--data-dir", data.folder]
+    words += ["--split", data.split]
+    if data.limit:
+        words += ["--limit", str(data.limit)]
+    if data.normalize:
+        words += ["--normalize", data.normalize]
+    words += ["--arms", ",".join(choice.arms)]
+    if OWN in choice.arms:
+        words += ["--profile", profile] + ["--freeze"] * (training.noise == "freeze")
+    words += ["--seeds", str(choice.seeds), "--epochs", str(training.epochs)]
+    words += ["--num-steps", ",".join(map(str, choice.steps))]
+    if training.images:
+        words += ["--images", str(training.images)]
+    words += ["--batch-size", str(training.batch_size), "--learning-rate", f"{training.learning_rate:g}"]
+    words += ["--augment", ",".join(training.augment) or "none"]
+    for name in ("levels", "label_smoothing", "average", "patience"):
+        value = getattr(training, name)
+        if value is not None and value != getattr(usual, name):
+            words += [f"--{'train-' * (name == 'levels')}{name.replace('_', '-')}", f"{value:g}"]
+    if noise.limit:
+        words += ["--noise-limit", str(noise.limit)]
+    if noise.paper_compat:
+        words += ["--paper-compat"]
+    if recipe.seed:
+        words += ["--seed", str(recipe.seed)]
+    if folder:
+        words += ["--out", folder]
+    return shlex.join(words)

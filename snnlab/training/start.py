@@ -1,0 +1,71 @@
+"""The network that a training starts from: new, a checkpoint, or a checkpoint with other activations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from snnlab.activations import ActivationSpec, describe
+from snnlab.calibration.thresholds import measure_activations
+from snnlab.core.errors import ConversionError
+from snnlab.core.progress import ProgressCallback, silent
+from snnlab.core.sites import Site
+from snnlab.data import ImageSplit
+from snnlab.graph import prepare
+from snnlab.io import Checkpoint
+from snnlab.models import build
+
+FIRST_THRESHOLD = 4.0
+"""Start of the learned thresholds of a new network; at 1 they can turn negative."""
+
+PERCENTILE = 99.9
+"""Of the activations of a ReLU network, where its thresholds start."""
+
+
+def new_network(architecture: Mapping[str, Any], activation: ActivationSpec, *, seed: int) -> nn.Module:
+    """A network with random weights, in training mode."""
+    return build(architecture, activation, seed=seed).train()
+
+
+def start_network(
+    checkpoint: Checkpoint,
+    activation: str,
+    *,
+    levels: int | None = None,
+    calibration: ImageSplit | None = None,
+    progress: ProgressCallback = silent,
+) -> nn.Module:
+    """A checkpoint's network, its activations exchanged for ``activation`` where they differ. The checkpoint stays.
+
+    Args:
+        checkpoint: Weights.
+        activation: ``"qcfs"`` or ``"nq"``.
+        levels: Quantization levels L; None keeps the checkpoint's.
+        calibration: Images that give the first thresholds of a network without learned ones.
+        progress: Called during calibration.
+
+    Raises:
+        ConversionError: Levels neither given nor known, or no images where thresholds must be measured.
+    """
+    network = checkpoint.build()
+    levels = levels or checkpoint.card.levels
+    if levels is None:
+        raise ConversionError(
+            f"{checkpoint.card.name} has no quantization levels of its own; give L, for example levels=4."
+        )
+    names = {name: spec for name, module in network.named_modules() if (spec := describe(module)) is not None}
+    thresholds = {name: spec.threshold for name, spec in names.items()}
+    if any(spec.kind == "relu" for spec in names.values()):
+        if calibration is None:
+            raise ConversionError(
+                f"{checkpoint.card.name} has no learned thresholds; pass calibration images to start them from."
+            )
+        prepared = prepare(network)
+        sites = [Site(name, index, "relu") for index, name in enumerate(prepared.sites)]
+        measured = measure_activations(prepared.graph, sites, calibration, percentiles=(PERCENTILE,), progress=progress)
+        for site in measured:
+            assert site.statistics is not None, "just measured"
+            thresholds[site.name] = float(site.statistics.quantiles[PERCENTILE])
+    for name in names:
+        network.set_submodule(name, ActivationSpec(activation, levels, thresholds[name]).make())
+    return network.train()

@@ -1,0 +1,217 @@
+"""The training loop: SGD with a cosine, one epoch after the other, kept after each."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snnlab.core.errors import RecipeError, SimulationError
+from snnlab.core.progress import ProgressCallback, silent
+from snnlab.core.recipe import TrainingChoice
+from snnlab.data import ImageSplit
+from snnlab.training.batches import Batches
+from snnlab.training.epochs import Epoch, State, momentum_of, restore_momentum
+
+_EVALUATED = 256  # images a batch of the validation
+
+
+@dataclass
+class Hooks:
+    """What acts between epochs.
+
+    Args:
+        before: Called with network and epoch (from 0) before each; returns the noise std by site that will act.
+        during: Called with epoch and batch (from 0) before each batch, so that noise can be keyed by them.
+        after: Called with what is known of each finished epoch.
+    """
+
+    before: Callable[[nn.Module, int], dict[str, float]] = field(default=lambda network, epoch: {})
+    during: Callable[[int, int], None] = field(default=lambda epoch, batch: None)
+    after: Callable[[Epoch], None] = field(default=lambda epoch: None)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished training.
+
+    Args:
+        network: The trained network, in evaluation mode, on the CPU.
+        history: Every epoch.
+        stopped_early: Whether validation accuracy had stopped to rise before the last planned epoch.
+    """
+
+    network: nn.Module
+    history: tuple[Epoch, ...]
+    stopped_early: bool = False
+
+
+def fit(
+    network: nn.Module,
+    batches: Batches,
+    choice: TrainingChoice,
+    *,
+    validation: ImageSplit | None = None,
+    folder: Path | None = None,
+    settings: dict[str, Any] | None = None,
+    hooks: Hooks | None = None,
+    device: str = "cpu",
+    devices: int = 1,
+    progress: ProgressCallback = silent,
+) -> Fitted:
+    r"""Train ``network`` in place.
+
+    .. math:: \eta_s = \tfrac12 \eta_0 (1 + \cos(\pi s / S))
+
+    with s the optimizer step of S. Weight decay acts on all parameters, thresholds and batch-norm included [Bu2022].
+
+    Args:
+        network: Network to train.
+        batches: Training images in their order.
+        choice: Epochs, rates and whatever else was chosen.
+        validation: Images whose accuracy is watched, and on which ``patience`` decides; none or empty for neither.
+        folder: Where the state is kept after every epoch and found again; None keeps nothing.
+        settings: What a state in ``folder`` must have been made with; None for ``choice`` alone.
+        hooks: Noise and observers.
+        device: ``"cpu"`` or ``"cuda"``.
+        devices: Processes or GPUs that share each batch.
+        progress: Called after every batch; cancels by raising ``Cancelled``, and the last whole epoch is kept.
+
+    Raises:
+        SimulationError: The loss is no longer a number; says in which epoch.
+        CheckpointError: The state cannot be written or read.
+        RecipeError: The state in ``folder`` belongs to other settings, or ``patience`` has no images to decide on.
+    """
+    from lightning_fabric import Fabric
+
+    watched = validation if validation is not None and len(validation) else None
+    if choice.patience is not None and watched is None:
+        raise RecipeError(
+            f"patience = {choice.patience} stops by the accuracy on validation, and there are no validation images; "
+            "leave patience out, or use a dataset that is large enough for that split."
+        )
+    fabric = Fabric(accelerator=device, devices=devices, precision="bf16-mixed" if device == "cuda" else "32-true")
+    if devices > 1:
+        fabric.launch()
+    acts = hooks or Hooks()
+    wanted = settings if settings is not None else choice.model_dump(mode="json")
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(
+        network.parameters(), choice.learning_rate, momentum=choice.momentum, weight_decay=choice.weight_decay
+    )
+    state = State.load(folder, wanted) if folder is not None else None
+    history: list[Epoch] = []
+    average: dict[str, Tensor] = {}
+    if state is not None:
+        network.load_state_dict(state.network)
+        restore_momentum(optimizer, network, state.momentum)
+        history, average = list(state.history), state.average
+    wrapped, optimizer = fabric.setup(network, optimizer)
+    stopped = _has_stopped(history, choice)
+    for epoch in range(len(history), 0 if stopped else choice.epochs):
+        started = time.perf_counter()
+        std = acts.before(network, epoch)
+        loss, accuracy, rate = _epoch(fabric, wrapped, optimizer, batches, choice, epoch, acts, average, progress)
+        evaluated = _averaged(network, average)
+        correct = None
+        if watched is not None:
+            correct = _accuracy(fabric, evaluated, watched)
+        seconds = time.perf_counter() - started
+        history.append(Epoch(epoch + 1, loss, accuracy, correct, rate, std, seconds))
+        if folder is not None and fabric.is_global_zero:
+            State(network.state_dict(), momentum_of(optimizer, network), average, tuple(history), wanted).save(folder)
+        acts.after(history[-1])
+        stopped = _has_stopped(history, choice)
+        if stopped:
+            break
+    return Fitted(_averaged(network, average).cpu().eval(), tuple(history), stopped and len(history) < choice.epochs)
+
+
+def _epoch(
+    fabric: Any,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    choice: TrainingChoice,
+    epoch: int,
+    hooks: Hooks,
+    average: dict[str, Tensor],
+    progress: ProgressCallback,
+) -> tuple[float, float, float]:
+    """Mean loss, share of right images, last learning rate."""
+    network.train()
+    rows, total = batches.rows(epoch), choice.epochs * len(batches)
+    sums = torch.zeros(2)
+    rate = choice.learning_rate
+    for index in range(len(batches)):
+        hooks.during(epoch, index)
+        x, y = batches.batch(rows, epoch, index)
+        x, y = x[fabric.global_rank :: fabric.world_size], y[fabric.global_rank :: fabric.world_size]
+        x, y = fabric.to_device((x.contiguous(memory_format=torch.channels_last), y))
+        step = epoch * len(batches) + index
+        rate = 0.5 * choice.learning_rate * (1 + math.cos(math.pi * step / total))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        logits = network(x).float()
+        loss = nn.functional.cross_entropy(logits, y, label_smoothing=choice.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(loss)
+        optimizer.step()
+        _average(average, network, choice.average)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise SimulationError(
+                f"The training loss is {value} in epoch {epoch + 1}, batch {index + 1}; lower the learning rate or the "
+                "noise."
+            )
+        sums += torch.tensor([value * len(y), float((logits.detach().argmax(1) == y).sum())])
+        progress(step + 1, total, f"batches, epoch {epoch + 1} of {choice.epochs}")
+    seen = batches.images_per_epoch / fabric.world_size
+    return float(sums[0]) / seen, float(sums[1]) / seen, rate
+
+
+def _accuracy(fabric: Any, network: nn.Module, images: ImageSplit) -> float:
+    """Share of images that the network gets right in evaluation mode."""
+    network.eval()
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(images), _EVALUATED):
+            stop = min(start + _EVALUATED, len(images))
+            predicted = network(fabric.to_device(images.batch(start, stop))).argmax(1).cpu()
+            right += int((predicted == torch.from_numpy(images.labels[start:stop])).sum())
+    return right / len(images)
+
+
+def _average(average: dict[str, Tensor], network: nn.Module, decay: float | None) -> None:
+    """Exponential moving average of the weights, kept beside them."""
+    if decay is None:
+        return
+    for name, value in network.state_dict().items():
+        new = value.detach()
+        if name not in average or not new.is_floating_point():
+            average[name] = new.clone()
+        else:
+            average[name].mul_(decay).add_(new, alpha=1 - decay)
+
+
+def _averaged(network: nn.Module, average: dict[str, Tensor]) -> nn.Module:
+    """The network itself, or a copy with the averaged weights."""
+    if not average:
+        return network
+    import copy
+
+    copied = copy.deepcopy(network)
+    copied.load_state_dict(average)
+    return copied
+
+
+def _has_stopped(history: list[Epoch], choice: TrainingChoice) -> bool:
+    """Whether validation accuracy has not risen for ``patience`` epochs."""
+    seen = [epoch.validation_accuracy for epoch in history if epoch.validation_accuracy is not None]
+    if choice.patience is None or len(seen) <= choice.patience:
+        return False
+    return max(seen[-choice.patience :]) <= max(seen[: -choice.patience])
