@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import pandas as pd
 import streamlit as st
 
 import snnlab as sl
@@ -26,6 +27,12 @@ if not shell.inside():
 def packed(run_id: str, _report: sl.analysis.NoiseReport) -> str:
     """The run for the browser, made once, so that reruns send the same bytes."""
     return pack(_report, run_id=run_id)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def tables(run_id: str, _report: sl.analysis.NoiseReport) -> dict[str, pd.DataFrame]:
+    """What does not depend on the drawn profile."""
+    return {"Gap at every t": _report.to_frame(), "Accuracies": _report.accuracy_frame()}
 
 
 def explanation() -> None:
@@ -135,8 +142,7 @@ def bench(view: shell.View, found: Found) -> None:
             downloads.figures(report, profile, step),
             {
                 f"Profile and gap at T = {step}": downloads.sites(profile, measured),
-                "Gap at every t": report.to_frame(),
-                "Accuracies": report.accuracy_frame(),
+                **tables(run.id, report),
             },
             downloads.recipe_of(run.recipe, now, measured),
             "noise",

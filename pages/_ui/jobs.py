@@ -12,7 +12,7 @@ import snnlab as sl
 from pages._ui import cached, label, shell, state, workspace
 
 POLL_SECONDS = 0.5
-FOLLOW_SECONDS = 0.2
+FOLLOW_SECONDS = 0.3
 CANCEL_SECONDS = 0.9
 """So long a click on Cancel waits for the end of the job, so that the next picture is without it."""
 BRIEF_SECONDS = 30.0

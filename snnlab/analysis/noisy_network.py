@@ -64,6 +64,7 @@ class NoisyNetwork:
         std = {name: value for name, value in std.items() if value > 0}
         labels = np.asarray(images.labels)
         right = np.empty((len(scales), seeds, len(images)), bool)
+        done = 0
         with torch.inference_mode():
             per_image = self._elements(images.batch(0, 1))
             at_once = max(1, min(seeds, _BYTES_AT_ONCE // (4 * BLOCK * per_image)))
@@ -78,7 +79,9 @@ class NoisyNetwork:
                     for at, scale in enumerate(scales):
                         classes = run.classes(noise, len(together), float(scale))
                         right[at, first : together.stop, start:stop] = classes == labels[start:stop]
-                progress(stop, len(images), "images through the noisy ANN")
+                        # Often: this is where a question that a newer one replaces is stopped.
+                        done += (stop - start) * len(together)
+                        progress(done, right.size, "noisy images through the ANN")
         return right
 
     def value(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:

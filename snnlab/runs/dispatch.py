@@ -23,6 +23,9 @@ KEPT = 200
 GRACE_SECONDS = 0.5
 """So long a cancelled job may take to stop by itself before its process is killed."""
 
+ASK_GRACE_SECONDS = 0.9
+"""The same for a question, whose process keeps networks and noise warm for the next one."""
+
 HANG_SECONDS = 30.0
 """A question without progress for so long is given up when others wait for its worker."""
 

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from snnlab.core.errors import StoreError
-from snnlab.runs.dispatch import GRACE_SECONDS, HANG_SECONDS, Dispatch, Entry
+from snnlab.runs.dispatch import ASK_GRACE_SECONDS, GRACE_SECONDS, HANG_SECONDS, Dispatch, Entry
 from snnlab.runs.jobs import LOCAL, RESTARTABLE, Job
 from snnlab.runs.store import Store
 from snnlab.runs.worker_process import ASK, BATCH, OPEN
@@ -152,7 +152,8 @@ class Pool:
         with self._inside.lock:
             entry = self._inside.entries.get(job_id)
             if entry is not None:
-                self._inside.end(entry, "cancelled", stop_within=GRACE_SECONDS)
+                kindly = ASK_GRACE_SECONDS if entry.slot else GRACE_SECONDS  # what a question keeps warm is worth it
+                self._inside.end(entry, "cancelled", stop_within=kindly)
                 self._inside.go_on()
         if entry is None:
             self._store.jobs.stop(job_id, "cancelled")  # its own server sees it at its next heartbeat

@@ -12,6 +12,8 @@ from pages._ui.noise_view.found import Found
 from pages._ui.noise_view.pack import kappa, plain
 
 NUMBER, CURVE = "noisy", "kappa"
+PATIENCE = 0.6
+"""Seconds that a script run waits for the number: a second run to draw it would take longer."""
 SAME = 1e-6
 _KEPT, _MOST_KEPT = "noise.answers", 200
 _CANCELLED = "It was cancelled; ask for it again below."
@@ -53,7 +55,7 @@ def know(found: Found, shape: "sl.calibration.NoiseProfile", scale: float, targe
         answer = None
     elif answer is None:
         _give_way()
-        job = jobs.ask(NUMBER, _arguments(found, shape, target, [scale], with_kappa=False), slot=NUMBER)
+        job = jobs.ask(NUMBER, _arguments(found, shape, target, [scale], with_kappa=False), NUMBER, PATIENCE)
         if job.state != "done":
             return Known(_problem(job), None, job, () if job.active else (NUMBER,))
         answer = told | {"scale": scale, "noisy": plain(job.result["noisy"][0])}
