@@ -1,6 +1,6 @@
 """Many browser sessions at once on one server: does anything leak from one to another, fail, grow or wait?
 
-    python benchmarks/sessions.py [--sessions 8] [--minutes 5]
+    python benchmarks/sessions.py [--sessions 8] [--minutes 5] [--pictures FOLDER]
 
 Starts a server of its own on loopback with a store of its own, opens that many browsers with separate storage, and
 lets each switch checkpoints, turn pages, change T, move noise, edit a threshold, start jobs and cancel some of them.
@@ -37,7 +37,7 @@ PAGES = {
     "Residuals": "Which neurons spent too much",
     "Accuracy": "How many time-steps",
     "Noise": "What noise",
-    "Conversion": "What does each site",
+    "Conversion": "What do each site",
     "Final evaluation": "",
     "Help": "What do the words",
 }
@@ -59,8 +59,8 @@ class Seen:
 class Session:
     """One browser: its own storage, checkpoint and number of images."""
 
-    def __init__(self, number: int, page: Page, seen: Seen) -> None:
-        self.number, self.page, self.seen = number, page, seen
+    def __init__(self, number: int, page: Page, seen: Seen, pictures: Path | None = None) -> None:
+        self.number, self.page, self.seen, self.pictures = number, page, seen, pictures
         self.random = random.Random(number)
         self.images = 21 + number  # no two sessions run the same number of images
         self.checkpoint = CHECKPOINTS[number % len(CHECKPOINTS)]
@@ -205,7 +205,11 @@ class Session:
                     await self.start_job(cancel=action == "cancel")
                 await self.check()
             except PlaywrightTimeout as error:
-                self.seen.problems.append(f"session {self.number}: {action} never ended: {str(error).splitlines()[0]}")
+                self.seen.problems.append(
+                    f"session {self.number}: {action} never ended: {' '.join(str(error).split())[:300]}"
+                )
+                if self.pictures is not None:
+                    await self.page.screenshot(path=self.pictures / f"{self.number}-{len(self.seen.problems)}.png")
                 await self.page.reload()
                 await self.page.locator(".st-key-strip a").first.wait_for(timeout=PATIENCE)
                 await self.quiet()
@@ -234,7 +238,14 @@ async def watch(process: subprocess.Popen[bytes], seen: Seen, until: float) -> N
         await asyncio.sleep(5)
 
 
-async def run(address: str, process: subprocess.Popen[bytes], sessions: int, seconds: float, seen: Seen) -> None:
+async def run(
+    address: str,
+    process: subprocess.Popen[bytes],
+    sessions: int,
+    seconds: float,
+    seen: Seen,
+    pictures: Path | None,
+) -> None:
     """All sessions side by side."""
     chrome = os.environ.get("SNNLAB_CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
     async with async_playwright() as playwright:
@@ -245,7 +256,7 @@ async def run(address: str, process: subprocess.Popen[bytes], sessions: int, sec
             context = await browser.new_context(viewport={"width": 1400, "height": 1100})
             page = await context.new_page()
             page.on("pageerror", lambda error, n=number: seen.problems.append(f"session {n}: {error}"))
-            lives.append(Session(number, page, seen).live(address, until))
+            lives.append(Session(number, page, seen, pictures).live(address, until))
         for outcome in await asyncio.gather(*lives, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 seen.problems.append(f"a session ended: {type(outcome).__name__}: {str(outcome).splitlines()[0]}")
@@ -296,6 +307,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sessions", type=int, default=8, choices=range(1, 33), metavar="1..32")
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--pictures", type=Path, help="folder for a picture of every session that got stuck")
     options = parser.parse_args()
     if not 0 < options.minutes <= 30:
         parser.error("--minutes must lie above 0 and be at most 30")
@@ -304,7 +316,7 @@ def main() -> int:
         home = Path(folder)
         address, process = serve(home)
         try:
-            asyncio.run(run(address, process, options.sessions, 60 * options.minutes, seen))
+            asyncio.run(run(address, process, options.sessions, 60 * options.minutes, seen, options.pictures))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)

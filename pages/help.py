@@ -57,6 +57,7 @@ PAGES = (
     Term("Residuals", "Which neurons spent too much and which too little, layer by layer, down to one neuron over t."),
     Term("Noise", "Noise that stands for the conversion error in the ANN, layer by layer, and what it costs."),
     Term("Accuracy", "Accuracy against T from one simulation, and the T from which the SNN stays near its ANN."),
+    Term("Train", "Does training with this noise make the SNN better, beyond the same training without it?"),
     Term("Final evaluation", "Opens the test set once for a whole experiment, and counts each look."),
 )
 

@@ -52,10 +52,11 @@ def sent(at):
     return json.loads(component.proto.json)
 
 
-def tell(at, drawn, *, target=2, run="ab" * 16):
-    """What the view would tell."""
+def tell(at, drawn, *, target=2, run="ab" * 16, chosen=0):
+    """What the view would tell; ``chosen`` is when its user chose a T there."""
     rev = sent(at)["given"]["rev"]
-    at.session_state[told.KEY] = {"profile": {"run": run, "rev": rev, "target": target, **drawn.to_browser()}}
+    view = {"run": run, "rev": rev, "target": target, "chosen": chosen, **drawn.to_browser()}
+    at.session_state[told.KEY] = {"profile": view}
     at.run()
     assert not at.exception
     return at
@@ -227,11 +228,21 @@ def test_what_failed_is_said_and_asked_again_by_a_click(at_page, pool, run, meas
 
 def test_t_in_the_view_is_the_page_s_t(at_page, pool, run, measured, report):
     at = at_page("noise", run=run.id[:12], T="2")
-    tell(at, Drawn.start(len(report.names)), target=8)
+    tell(at, Drawn.start(len(report.names)), target=8, chosen=1)
     assert at.query_params["T"] in ("8", ["8"])
     assert sent(at)["target"] == 8
     at.query_params["T"] = "4"
     assert sent(at.run())["target"] == 4
+
+
+def test_a_profile_told_late_does_not_take_the_sidebar_s_t_back(at_page, pool, run, measured, report):
+    at = at_page("noise", run=run.id[:12], T="2")
+    start = Drawn.start(len(report.names))
+    tell(at, start, target=8, chosen=1)
+    at.query_params["T"] = "4"
+    at.run()
+    tell(at, dataclasses.replace(start, scale=1.5), target=8, chosen=1)
+    assert sent(at)["target"] == 4
 
 
 def test_a_t_without_a_measured_gap_is_said(at_page, run, measured):

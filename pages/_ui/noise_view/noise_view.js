@@ -101,7 +101,7 @@ function change(view, profile) {
 }
 
 function state(view) {
-  return { run: view.measured.id, rev: view.rev, target: view.step, ...view.profile };
+  return { run: view.measured.id, rev: view.rev, target: view.step, chosen: view.chosen ?? 0, ...view.profile };
 }
 
 // What the server is told: the profile and T, once they rest.

@@ -13,6 +13,7 @@ from pages._ui.state import Address
 
 KEY = "noise-view"
 _GIVEN, _HEARD, _TABLE, _PROBLEM = "noise.given", "noise.heard", "noise.revision", "noise.problem"
+_CHOSEN = "noise.chosen"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,20 @@ def listen(run_id: str, report: "sl.analysis.NoiseReport") -> Drawn:
             drawn.keep(run_id, new)
             st.session_state[_TABLE] = revision() + 1
             st.session_state[_PROBLEM] = ""
-        if told.get("target") in report.steps and str(told["target"]) != state.get(Address.TARGET):
+        if _chosen(told) and told.get("target") in report.steps and str(told["target"]) != state.get(Address.TARGET):
             state.put(Address.TARGET, str(told["target"]))
             state.renew_choices()
             st.rerun()
     return drawn.kept(run_id, sites)
+
+
+def _chosen(told: dict[str, Any]) -> bool:
+    """Whether the user has chosen a T in the view since it last told: what it tells may lag behind the sidebar's."""
+    chosen = told.get("chosen", 0)
+    if not chosen or chosen == st.session_state.get(_CHOSEN):
+        return False
+    st.session_state[_CHOSEN] = chosen
+    return True
 
 
 def give(run_id: str, now: Drawn) -> Given:

@@ -51,6 +51,7 @@ function buildTargets(view) {
 function moveTo(view, step) {
   if (step === view.step) return;
   flush(view);
+  view.chosen = Date.now(); // a T that came from the server is not told back as if it were the user's
   setStep(view, step);
   draw(view);
   commit(view);
