@@ -70,15 +70,15 @@ def _serve(request: dict[str, Any], requests: _Requests, answers: TextIO) -> Non
     from snnlab.runs.kinds import context, find
     from snnlab.runs.kinds.gate import gate_arguments
 
-    last = 0.0
+    last, stage = 0.0, ""
     job_id = request["id"]
 
     def progress(done: int, total: int, what: str) -> None:
-        nonlocal last
+        nonlocal last, stage
         if requests.stopped == job_id:
             raise Cancelled
-        if time.monotonic() - last >= PROGRESS_INTERVAL or done == total:
-            last = time.monotonic()
+        if time.monotonic() - last >= PROGRESS_INTERVAL or done == total or what != stage:
+            last, stage = time.monotonic(), what
             _tell(answers, {"id": job_id, "progress": [done, total, what]})
 
     try:
