@@ -54,7 +54,7 @@ def chosen(view: shell.View) -> "dict[str, sl.runs.RunRow]":
         placeholder="Add stored runs, as many as you like",
     )
     rows = {row.id: row for row in others}
-    return {current.id: current, **{run_id: rows[run_id] for run_id in added}}
+    return {current.id: current, **{run_id: rows[run_id] for run_id in added if run_id in rows}}
 
 
 def summary(name: str, role: str, run: "sl.runs.Run", target: int, within: float) -> Summary:

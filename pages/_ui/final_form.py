@@ -52,7 +52,7 @@ def _choices(view: View) -> "tuple[list[sl.runs.RunRow], int]":
             help="All of them are evaluated in one go: one look for the whole experiment. "
             "The first is what the others are compared with.",
         )
-        rows = [by_id[run_id] for run_id in chosen]
+        rows = [by_id[run_id] for run_id in chosen if run_id in by_id]  # a label may have changed meanwhile
         longest = min((row.recipe.num_steps for row in rows), default=run.recipe.num_steps)
         steps = sorted({*sl.runs.default_snapshots(longest), min(view.target, longest)})
         target = st.selectbox(

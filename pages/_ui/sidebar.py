@@ -1,6 +1,7 @@
 """The sidebar: what all pages share, and the job tray."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -85,7 +86,7 @@ def _choices(view: View, current: "sl.runs.RunRow", rows: "list[sl.runs.RunRow]"
     beside = names.beside(current, others)
     options = [NOTHING, *beside]
     compared = view.compare.id if view.compare is not None and view.compare.id in beside else NOTHING
-    compare_key = f"sidebar.compare.{state.generation()}.{current.id}"
+    compare_key = f"sidebar.compare.{state.generation()}.{current.id}.{_digest(beside.values())}"
     st.selectbox(
         "Compare with",
         options,
@@ -101,9 +102,8 @@ def _choices(view: View, current: "sl.runs.RunRow", rows: "list[sl.runs.RunRow]"
 
 def _choose(title: str, of: str, runs: dict[str, str], now: str, shown: Callable[[str], str], whole: str) -> None:
     """One menu; ``runs`` maps its options to the run that each brings into view."""
-    # The key names what the options depend on: with other options it is another widget, without the old one's value.
-    key = f"sidebar.{title}.{state.generation()}.{of}"
     options = list(runs)
+    key = f"sidebar.{title}.{state.generation()}.{of}.{_digest(map(shown, options))}"
     st.selectbox(
         title,
         options,
@@ -113,6 +113,15 @@ def _choose(title: str, of: str, runs: dict[str, str], now: str, shown: Callable
         on_change=_if_fresh(lambda: state.show_run(runs[st.session_state[key]])),
         help=_help(whole),
     )
+
+
+def _digest(labels: Iterable[str]) -> str:
+    """For the key of a menu: with other options it is another widget, without the old one's value.
+
+    The browser sends the label of an option. When labels have changed meanwhile, as runs that have come to the list ask
+    for longer names, an old one would be no option.
+    """
+    return hashlib.sha256("\n".join(labels).encode()).hexdigest()[:12]
 
 
 def _help(text: str) -> str:

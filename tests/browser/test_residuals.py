@@ -34,7 +34,8 @@ SERVER = ("--server.headless", "true", "--server.fileWatcherType", "none", "--se
 def store(tmp_path_factory):
     """The shipped runs, one like the ResNet's to compare with, and one whose site names are hostile."""
     found = sl.runs.Store(tmp_path_factory.mktemp("store") / "runs.sqlite")
-    shipped = {run.card["name"]: run for run in (found.get(row.id) for row in found.list())}
+    rows = [row for row in found.list() if row.verb == "analyse"]
+    shipped = {run.card["name"]: run for run in (found.get(row.id) for row in rows)}
     resnet, vgg = shipped["digits-resnet-qcfs-L4"], shipped["digits-vgg-qcfs-L8"]
     other = resnet.recipe.changed(converter={"parameters": {"initial_fraction": 0.25}})
     found.save(dataclasses.replace(resnet, id="c" * 32, recipe=other))
@@ -48,7 +49,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def resnet(store):
-    runs = [store.get(row.id) for row in store.list() if row.shipped]
+    runs = [store.get(row.id) for row in store.list() if row.shipped and row.verb == "analyse"]
     return next(run for run in runs if run.card["name"] == "digits-resnet-qcfs-L4")
 
 
