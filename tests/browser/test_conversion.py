@@ -53,6 +53,7 @@ def difference(page):
     return found.first.inner_text()
 
 
+@pytest.mark.full  # long, and its typing meets a table that may be drawn anew; AppTest walks the same way
 def test_edit_undo_and_the_full_curve(open_page):
     page = open_page("conversion?T=2")
     run = page.get_by_role("button", name="Run the full curve")

@@ -194,6 +194,7 @@ def test_painting_asks_the_server_once_on_release_and_a_number_comes(page, url, 
     expect(page.get_by_role("button", name="NQ", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.full  # a measurement
 def test_how_long_a_number_takes(page, url, resnet):
     open_view(page, url, resnet.id)
     waited = []
