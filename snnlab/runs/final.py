@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from snnlab.analysis.accuracy import curve_of, predict
-from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.reports import AccuracyCurve, ConversionReport, FinalEvaluation
 from snnlab.analysis.reports.final import NOT_SIMULATED
 from snnlab.core.errors import RecipeError
@@ -16,10 +14,9 @@ from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.registry import card as method_card
 from snnlab.data import Dataset
 from snnlab.data.dataset import FROM_TEST
-from snnlab.runs.execute import Prepared, convert_prepared, resolve
+from snnlab.runs.execute import Prepared, analyse_prepared, resolve
 from snnlab.runs.protocol import VERB, Arm, check_arms, lineage_of
 from snnlab.runs.run import Run, environment
-from snnlab.simulation import simulate
 
 
 def evaluate_final(arms: Sequence[Arm], *, target: int, progress: ProgressCallback = silent) -> Run:
@@ -53,10 +50,11 @@ def evaluate_final(arms: Sequence[Arm], *, target: int, progress: ProgressCallba
     explored = np.zeros(0, dtype=bool)
     for number, arm in enumerate(arms, start=1):
         prepared = resolve(arm.final, check_normalization=False)
-        curve, conversion = _run(prepared, _of(progress, number, len(arms)))
+        run = analyse_prepared(prepared, started=started, progress=_of(progress, number, len(arms)))
+        curve = run.accuracy
         mask = explored_images(prepared.dataset, foreign=prepared.checkpoint.card.foreign)
         if first is None:
-            first, explored = (prepared, conversion), mask
+            first, explored = (prepared, run.conversion), mask
         elif not np.array_equal(curve.labels, curves[0].labels):
             raise RecipeError(f"{arm.name} and {arms[0].name} lie on different test images; evaluate them apart.")
         curves.append(curve)
@@ -95,24 +93,6 @@ def explored_images(dataset: Dataset, *, foreign: bool) -> np.ndarray:
     if not foreign:
         return np.zeros(len(test), dtype=bool)
     return np.isin(test, dataset.positions(FROM_TEST)[1])
-
-
-def _run(prepared: Prepared, progress: ProgressCallback) -> tuple[AccuracyCurve, ConversionReport]:
-    recipe, card = prepared.recipe, prepared.checkpoint.card
-    images = prepared.split("test")
-    snn = convert_prepared(prepared, progress=progress)
-    ann_predictions = predict(prepared.checkpoint.build(), images, progress=progress)
-    recording = simulate(
-        snn,
-        images,
-        num_steps=recipe.num_steps,
-        seed=recipe.seed,
-        dtype=getattr(torch, recipe.dtype),
-        progress=progress,
-    )
-    name = method_card(snn.method).display_name
-    curve = curve_of(recording, ann_predictions, name=name, num_classes=card.num_classes)
-    return curve, conversion_report(snn, recording)
 
 
 def _of(progress: ProgressCallback, number: int, count: int) -> ProgressCallback:
