@@ -11,7 +11,7 @@ if not shell.inside():
 
 def draw(view: shell.View) -> None:
     """A stored evaluation, or the protocol of the sealed test set."""
-    final_state.take_over()
+    final_state.PAGE.take_over()
     problems: list[str] = []
     run = final_state.shown(view, problems)
     for problem in problems:

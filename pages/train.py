@@ -12,7 +12,7 @@ QUESTION = "Does training with this noise make my SNN better at T?"
 
 def draw(view: shell.View) -> None:
     """A stored experiment, or the form and what runs."""
-    train_state.take_over()
+    train_state.PAGE.take_over()
     problems: list[str] = []
     run = train_state.shown(view, problems)
     for problem in problems:

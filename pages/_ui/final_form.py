@@ -123,7 +123,7 @@ def _show_again(run_id: str) -> None:
         "figures are stored; showing them is no new look."
     )
     if st.button("Show the stored result", key="final-again", type="primary", icon=":material/visibility:"):
-        final_state.show(run_id)
+        final_state.PAGE.show(run_id)
         st.rerun()
     jobs.panel(KIND)
 
@@ -145,7 +145,7 @@ def draw_earlier(protocol: "sl.runs.Protocol", shown: str = "") -> None:
         arms = label.md(", ".join(arm["name"] for arm in evaluation.arms[:3]), 120) + (" and more" if count > 3 else "")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button("Show", key=f"final-show-{row.id[:12]}", icon=":material/visibility:"):
-                final_state.show(row.id)
+                final_state.PAGE.show(row.id)
                 st.rerun()
             look = sl.figures.ordinal(evaluation.look)
             st.markdown(

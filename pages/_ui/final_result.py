@@ -55,7 +55,7 @@ def draw(bar: DeltaGenerator, run: "sl.runs.Run") -> None:
     curves.draw_steps(steps, role_of=lambda name: curves.role(places[name]), primary=report.target)
     with bar:
         if st.button("Back to the protocol", key="final-close", icon=":material/arrow_back:", type="tertiary"):
-            final_state.close()
+            final_state.PAGE.close()
             st.rerun()
         explanation()
         frames = {caption(report): paper_frame(report)}

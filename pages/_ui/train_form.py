@@ -275,7 +275,7 @@ def draw_earlier(view: View, shown_id: str = "") -> None:
         arms = ", ".join(sl.figures.arm_name(arm) for arm in choice.arms)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button("Show", key=f"train-show-{row.id[:12]}", icon=":material/visibility:"):
-                train_state.show(row.id)
+                train_state.PAGE.show(row.id)
                 st.rerun()
             st.markdown(
                 f"**T = {choice.steps[0]}**, {row.created[:16].replace('T', ' ')}: {label.md(arms, 200)}; "

@@ -56,7 +56,7 @@ def draw(bar: DeltaGenerator, run: "sl.runs.Run") -> None:
     _checkpoints(run, report)
     with bar:
         if st.button("New experiment", key="train-close", icon=":material/add:", type="tertiary"):
-            train_state.close()
+            train_state.PAGE.close()
             st.rerun()
         explanation()
         show.export(
