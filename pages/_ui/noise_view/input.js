@@ -73,7 +73,7 @@ function release(view) {
 function rowKey(view, event) {
   const at = view.rows.findIndex((row) => row.track === event.target), row = view.rows[at];
   if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
-  const now = row.value;
+  const now = multiplierNow(view, row);
   const values = { ArrowRight: now + KEY_STEP, ArrowLeft: now - KEY_STEP, PageUp: now + PAGE_STEP, PageDown: now - PAGE_STEP, Home: 0, End: MOST };
   const moves = { ArrowDown: at + 1, ArrowUp: at - 1 };
   if (event.key in moves) {

@@ -96,20 +96,29 @@ function bell(std, lattice) {
   return points;
 }
 
+function multipliersOf({ stds, units }, row) {
+  return row.sites.filter((site) => stds[site] > 0).map((site) => units[site] / stds[site]);
+}
+
+// Of the profile itself: what is drawn, and `row.value` with it, may be a frame late when keys come fast.
+function multiplierNow(view, row) {
+  const multipliers = multipliersOf(view, row);
+  return multipliers.length ? average(multipliers) : 0;
+}
+
 function paintRow(view, row) {
-  const { stds, units, profile, measured, at } = view, drawn = `${profile.scale} ${row.sites.map((site) => units[site])}`;
+  const { units, profile, measured, at } = view, drawn = `${profile.scale} ${row.sites.map((site) => units[site])}`;
   if (row.drawn === drawn) return;
   row.drawn = drawn;
-  const movable = row.sites.filter((site) => stds[site] > 0);
-  const multipliers = movable.map((site) => units[site] / stds[site]), multiplier = movable.length ? average(multipliers) : NaN;
+  const multipliers = multipliersOf(view, row), movable = multipliers.length > 0, multiplier = movable ? average(multipliers) : NaN;
   const std = profile.scale * rms(row.sites.map((site) => units[site])), over = multiplier > MOST + 0.005;
   row.track.style.setProperty("--p", `${(100 * Math.min(1, (multiplier || 0) / MOST)).toFixed(2)}%`);
   row.track.classList.toggle("over", over);
-  setText(row.multiplier, movable.length ? (over ? multiplier.toFixed(multiplier < 100 ? 1 : 0) : fixed(multiplier)) : "\u2013");
+  setText(row.multiplier, movable ? (over ? multiplier.toFixed(multiplier < 100 ? 1 : 0) : fixed(multiplier)) : "\u2013");
   setText(row.std, fixed(std, 3));
   row.value = multiplier || 0;
   row.added = std;
-  if (row.stage !== null && movable.length) {
+  if (row.stage !== null && movable) {
     const low = Math.min(MOST, ...multipliers), high = Math.min(MOST, Math.max(...multipliers));
     row.reach.style.left = `${((100 * low) / MOST).toFixed(2)}%`;
     row.reach.style.width = `${((100 * (high - low)) / MOST).toFixed(2)}%`;
