@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from snnlab.activations import switch_noise
+from snnlab.activations.fused import with_given_noise
 from snnlab.activations.nq import mixed_seed, normals_like
 from snnlab.calibration.noise import check_site
 from snnlab.calibration.profile import check_std
@@ -22,6 +23,8 @@ BLOCK = 64
 
 _BYTES_AT_ONCE = 48 * 2**20  # of noise of one block, which decides how many noise seeds run together
 _BYTES_KEPT = 128 * 2**20  # of noise kept for the next question
+
+_IDENTITY = nn.Identity()
 
 _Noise = Callable[[str, Tensor], Tensor]
 
@@ -176,12 +179,14 @@ class _Block:
                 env[node] = env[node.args[0]]  # type: ignore[index]
                 continue
             known = node in self.constant  # the first sites with noise: their activation is constant
-            value = env[node] if known else self.network.value(node, env)
             site = str(node.target)
             if node.op == "call_module" and site in self.std and scale > 0:
+                z = env[node] if known else env[node.all_input_nodes[0]]
+                activation = _IDENTITY if known else self.network.modules[site]
                 # One product, so that a scale s on a std x is a scale of 1 on s x, bitwise.
-                value = torch.add(value, noise(site, value), alpha=scale * self.std[site])
-            env[node] = value
+                env[node] = with_given_noise(activation, z, noise(site, z), scale * self.std[site])
+            elif not known:
+                env[node] = self.network.value(node, env)
             for source in self.done.get(node, ()):
                 del env[source]
         return np.asarray(env[self.output].argmax(1).numpy()).reshape(seeds, self.images)
