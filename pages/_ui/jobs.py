@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,9 @@ def result(kind: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     return found
 
 
-def ask(kind: str, arguments: dict[str, Any], slot: str, wait: float = 0.25) -> "sl.runs.Job":
+def ask(
+    kind: str, arguments: dict[str, Any], slot: str, wait: float = 0.25, before: Sequence[str] = ()
+) -> "sl.runs.Job":
     """Interactive work; a newer question of the same slot replaces the older one, an equal one is answered again.
 
     Args:
@@ -142,6 +144,7 @@ def ask(kind: str, arguments: dict[str, Any], slot: str, wait: float = 0.25) -> 
         arguments: Its arguments.
         slot: The place on the page that shows the answer.
         wait: Seconds to wait for it, so that a quick answer needs no second picture.
+        before: Slots whose questions become pointless by this one: it does not wait for them.
 
     Returns:
         The job as it stands then; while the browser is still connecting one that waits and has no id.
@@ -151,9 +154,10 @@ def ask(kind: str, arguments: dict[str, Any], slot: str, wait: float = 0.25) -> 
     pool, kept = cached.pool(), f"asked.{slot}"
     asked = st.session_state.get(kept)
     job = pool.job(asked[2]) if asked is not None and asked[:2] == (kind, arguments) else None
-    if job is None:
+    if job is None or job.state == "cancelled":  # by another question: asked anew; by the user: it stays so
         own = st.session_state.setdefault("asked.by", secrets.token_hex(4))  # two tabs ask in two slots
-        job = pool.ask(kind, arguments, workspace=workspace.current(), slot=f"{own}.{slot}")
+        gone = [f"{own}.{each}" for each in before]
+        job = pool.ask(kind, arguments, workspace=workspace.current(), slot=f"{own}.{slot}", before=gone)
         st.session_state[kept] = (kind, arguments, job.id)
     if job.active and wait > 0:
         job = pool.wait(job.id, wait) or job

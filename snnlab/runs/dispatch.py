@@ -55,6 +55,7 @@ class Entry:
         process: The worker that has it.
         unsaved: The store does not know yet how it ended.
         lost: Workers that ended before they began with it.
+        replaced: A question that another one ended, not its user.
     """
 
     job: Job
@@ -64,6 +65,7 @@ class Entry:
     process: WorkerProcess | None = None
     unsaved: bool = False
     lost: int = 0
+    replaced: bool = False
 
 
 class Dispatch:

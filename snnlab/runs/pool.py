@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from snnlab.core.errors import StoreError
@@ -74,11 +75,26 @@ class Pool:
             inside.wait_in_line(entry)
             return entry.job
 
-    def ask(self, kind: str, arguments: dict[str, Any], *, workspace: str = LOCAL, slot: str = "") -> Job:
+    def ask(
+        self,
+        kind: str,
+        arguments: dict[str, Any],
+        *,
+        workspace: str = LOCAL,
+        slot: str = "",
+        before: Sequence[str] = (),
+    ) -> Job:
         """Ask a question that is answered at once and stored nowhere.
 
         A newer question replaces the older one of the same workspace and slot: one that waits is dropped, one that
         runs is told to stop. An equal one is returned as it stands, finished or not.
+
+        Args:
+            kind: Kind of work.
+            arguments: Its arguments.
+            workspace: Who asks.
+            slot: The place that the answer is for.
+            before: Other slots whose questions have become pointless; they are ended as replaced ones are.
 
         Raises:
             StoreError: Too many questions of this workspace wait.
@@ -88,11 +104,15 @@ class Pool:
         inside = self._inside
         with inside.lock:
             self._check_open()
-            before = inside.entries.get(inside.slots.get((workspace, slot), ""))
-            if before is not None and (before.job.kind, before.job.arguments) == (kind, arguments):
-                return before.job
-            if before is not None and before.job.active:
-                inside.end(before, "cancelled", stop_within=HANG_SECONDS)  # kindly: what it keeps warm lives on
+            older = inside.entries.get(inside.slots.get((workspace, slot), ""))
+            equal = older is not None and (older.job.kind, older.job.arguments) == (kind, arguments)
+            if older is not None and equal and not older.replaced:
+                return older.job
+            for place in (slot, *before):
+                gone = inside.entries.get(inside.slots.get((workspace, place), ""))
+                if gone is not None and gone.job.active:
+                    gone.replaced = True
+                    inside.end(gone, "cancelled", stop_within=HANG_SECONDS)  # kindly: what it keeps warm lives on
             self._check_room(workspace, ASK)
             entry = Entry(Job(secrets.token_hex(16), kind, arguments, workspace), ASK, slot)
             inside.add(entry)

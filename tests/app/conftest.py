@@ -23,10 +23,14 @@ class FakePool:
     def submit(self, kind, arguments, *, workspace, title=""):
         return self._add(kind, arguments, workspace, title)
 
-    def ask(self, kind, arguments, *, workspace, slot):
-        before = self.slots.get((workspace, slot))
-        if before in self.kept and self.kept[before].active:
-            self.move(before, state="cancelled")
+    def ask(self, kind, arguments, *, workspace, slot, before=()):
+        older = self.kept.get(self.slots.get((workspace, slot)))
+        if older is not None and older.state == "cancelled" and (older.kind, older.arguments) == (kind, arguments):
+            return older
+        for place in (slot, *before):
+            gone = self.slots.get((workspace, place))
+            if gone in self.kept and self.kept[gone].active:
+                self.move(gone, state="cancelled")
         job = self._add(kind, arguments, workspace, "")
         self.slots[workspace, slot] = job.id
         if kind in self.answers:

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, jobs, workspace
+from pages._ui import jobs
 from pages._ui.noise_view.found import Found
 from pages._ui.noise_view.pack import kappa, plain
 
@@ -54,8 +54,8 @@ def know(found: Found, shape: "sl.calibration.NoiseProfile", scale: float, targe
     if scale == 0 or (factor is not None and np.any(np.isclose(report.scales, factor * scale, rtol=SAME))):
         answer = None
     elif answer is None:
-        _give_way()
-        job = jobs.ask(NUMBER, _arguments(found, shape, target, [scale], with_kappa=False), NUMBER, PATIENCE)
+        asked = _arguments(found, shape, target, [scale], with_kappa=False)
+        job = jobs.ask(NUMBER, asked, NUMBER, PATIENCE, before=[CURVE])  # which waits for no curve of a profile gone
         if job.state != "done":
             return Known(_problem(job), None, job, () if job.active else (NUMBER,))
         answer = told | {"scale": scale, "noisy": plain(job.result["noisy"][0])}
@@ -111,13 +111,6 @@ def _problem(job: "sl.runs.Job") -> dict[str, Any] | None:
     if job.active:
         return None
     return {"problem": job.error.partition("\n")[0] if job.state == "failed" else _CANCELLED}
-
-
-def _give_way() -> None:
-    """A new number does not wait for the curve of a profile that is gone."""
-    before = jobs.asked(CURVE)
-    if before is not None and before.active:
-        cached.pool().cancel(before.id, workspace=workspace.current())
 
 
 def _kept(key: tuple[Any, ...]) -> dict[str, Any] | None:

@@ -160,6 +160,23 @@ def test_a_newer_question_replaces_the_older_one(pool):
     assert all(job.kind != "noisy" for job in pool.jobs(A))
 
 
+def test_a_question_ends_those_of_other_places_that_it_makes_pointless(pool):
+    settle(pool)
+    curve = pool.ask("noisy", distinct(count=400), workspace=A, slot="curve")
+    kept = pool.ask("noisy", distinct(count=3), workspace=A, slot="elsewhere")
+    until(lambda: pool.job(curve.id).done)
+    number = pool.ask("noisy", distinct(count=3), workspace=A, slot="number", before=["curve", "never asked"])
+
+    assert pool.job(curve.id).state == "cancelled"
+    assert pool.job(kept.id).state != "cancelled"
+    anew = pool.ask("noisy", curve.arguments, workspace=A, slot="curve")
+    assert anew.id != curve.id  # it was not the user who cancelled it
+    assert anew.active
+    pool.cancel(anew.id, workspace=A)
+    assert pool.ask("noisy", curve.arguments, workspace=A, slot="curve").id == anew.id
+    assert pool.wait(number.id, 60).state == "done"
+
+
 def test_a_replaced_question_keeps_its_process_warm(pool):
     first = pool.ask("noisy", distinct(count=400), workspace=A, slot="slider")
     until(lambda: pool.job(first.id).done)
