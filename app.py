@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+import snnlab as sl
 from pages._ui import jobs, shell, sidebar, state, workspace
 
 PAGES = {
@@ -15,7 +16,7 @@ PAGES = {
         ("noise", "Noise", "tune"),
         ("accuracy", "Accuracy", "show_chart"),
     ],
-    "Results": [("final", "Final evaluation", "verified")],
+    "Results": [("runs", "Runs", "list_alt"), ("final", "Final evaluation", "verified")],
     "Help": [("help", "Help", "help")],
 }
 
@@ -23,6 +24,7 @@ shell.mark_inside()
 st.set_page_config(page_title="snnlab", page_icon=str(shell.ICON), layout="wide")
 shell.style()
 workspace.connect()
+sl.adopt_named()
 pages = {
     section: [
         st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "checkpoint")

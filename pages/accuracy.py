@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, curves, explain, label, names, reports, shell, show
+from pages._ui import cached, curves, explain, label, names, published, reports, shell, show, state
 from pages._ui.show import Column
 
 NOISY = "noisy_ann"
@@ -39,12 +39,13 @@ class Summary:
 
 
 def chosen(view: shell.View) -> "dict[str, sl.runs.RunRow]":
-    """Run id -> row: the one in view first, then the compared one and what the reader adds."""
+    """Run id -> row: the one in view first, then the compared one, the baseline, and what the reader adds."""
     current = view.row
     assert current is not None, "a run in view has its line"
-    others = curves.offered(current.id)
-    titles = curves.menu(current, others)
-    compared = [view.compare.id] if view.compare is not None and view.compare.id in titles else []
+    others = curves.offered(current.id, view.named)
+    titles = names.marked(curves.menu(current, others), "baseline", state.pinned)
+    beside = [run.id for run in (view.compare, view.baseline) if run is not None and run.id in titles]
+    compared = list(dict.fromkeys(beside))
     added = st.multiselect(
         "Further conversions",
         list(titles),
@@ -201,6 +202,16 @@ def draw_noise(run: "sl.runs.Run") -> str:
     return ""
 
 
+def paper_table(
+    titles: Mapping[str, str], runs: "Mapping[str, sl.runs.Run]", literature: Mapping[str, object]
+) -> "sl.figures.PaperTable":
+    """Methods x T of everything on the page, the best marked, published numbers apart."""
+    measured = {titles[run_id]: reports.accuracy(one) for run_id, one in runs.items()}
+    daggers = [titles[run_id] for run_id, one in runs.items() if label.method(one.recipe).endswith("†")]
+    steps = sl.runs.default_snapshots(max(curve.num_steps for curve in measured.values()))
+    return sl.figures.paper_table(measured, steps, literature=published.numbers(literature), interpretations=daggers)
+
+
 def draw(view: shell.View, run: "sl.runs.Run") -> None:
     """Controls, answer, chart, tables."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -210,6 +221,7 @@ def draw(view: shell.View, run: "sl.runs.Run") -> None:
         )
         log_steps = st.toggle("log T", key="accuracy-log")
         noise = draw_noise(run)
+    literature = published.choose(run.card, run.recipe.data.dataset)
     titles = names.among(list(rows.values()))
     runs = {run_id: cached.run(run_id) for run_id in rows}
     lines = [
@@ -240,15 +252,23 @@ def draw(view: shell.View, run: "sl.runs.Run") -> None:
         )
     st.markdown(said)
     say_images(rows, titles)
-    drawn = curves.figure(titles, log_steps=log_steps, within=within, noise=noise)
+    drawn = curves.figure(titles, log_steps=log_steps, within=within, noise=noise, literature=tuple(literature))
     show.figure(drawn, "accuracy-figure")
     draw_summary(lines, within)
     st.header("By time-step", anchor=False)
-    curves.draw_steps(steps, role_of=lambda name: roles[name])
+    elsewhere = published.steps(literature, sorted(set(steps["T"])))
+    shown = pd.concat([steps, elsewhere], ignore_index=True) if len(elsewhere) else steps
+    curves.draw_steps(shown, role_of=lambda name: roles.get(name, "mute"))
+    published.notes(literature)
     with bar:
         explanation()
         frame = pd.DataFrame([asdict(line) for line in lines]).drop(columns="role")
-        show.export({drawn.title: drawn}, {"Accuracy by time-step": steps, "Summary": frame}, run.recipe, "accuracy")
+        tables: dict[str, pd.DataFrame | sl.figures.PaperTable] = {
+            "Table for a paper": paper_table(titles, runs, literature),
+            "Accuracy by time-step": steps,
+            "Summary": frame,
+        }
+        show.export({drawn.title: drawn}, tables, run.recipe, "accuracy")
     explain.code(run.recipe, "evaluate")
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 import snnlab as sl
 from pages._ui import (
     card,
+    device,
     edit_bar,
     edit_compare,
     edit_effect,
@@ -126,7 +127,7 @@ def draw_effect(run: sl.runs.Run, view: shell.View, images: int) -> Effect | Non
             help="Convert and analyse with these edits as a job: the new run comes into view on every page, compared "
             "with this one.",
         ):
-            jobs.start("analyse", {"recipe": edits.recipe(run, history.now).to_dict()})
+            jobs.start("analyse", {"recipe": edits.recipe(run, history.now).to_dict(), **device.arguments()})
             state.put(state.Address.COMPARE, run.id[: state.ID_DIGITS])
             st.rerun()
     jobs.panel("analyse")
@@ -255,4 +256,9 @@ bar = shell.title_bar("What do each site's threshold and v(0) do to the SNN?")
 if not shell.empty(view):
     assert view.run is not None, "shell.empty said so"
     st.html(STYLE)
-    draw(view.run, view)
+    try:
+        view.run.recipe.converter.check_code()  # nothing can be edited of a method that is not here
+    except ValueError as error:
+        shell.refuse(error)
+    else:
+        draw(view.run, view)

@@ -58,6 +58,7 @@ PAGES = (
     Term("Noise", "Noise that stands for the conversion error in the ANN, layer by layer, and what it costs."),
     Term("Accuracy", "Accuracy against T from one simulation, and the T from which the SNN stays near its ANN."),
     Term("Train", "Does training with this noise make the SNN better, beyond the same training without it?"),
+    Term("Runs", "Every run with its recipe and machine; two or more compared; tags, notes, export, offline report."),
     Term("Final evaluation", "Opens the test set once for a whole experiment, and counts each look."),
 )
 
@@ -110,6 +111,28 @@ def draw_methods() -> None:
                 f"Parameters of {method.title}",
             )
     st.caption("† beside a method's name: the paper does not settle every detail, and ours is an interpretation.")
+    draw_own_code()
+
+
+def draw_own_code() -> None:
+    """The files that whoever started the app has loaded, and how one loads a file."""
+    st.header("Your own code", anchor="own-code")
+    st.markdown(
+        "A converter of your own appears in every menu: write it as in `examples/own_method.py`, then start "
+        "`snnlab app --load my_method.py`. Its name and SHA-256 stand in every recipe made with it."
+    )
+    files = sl.loaded_files()
+    if files:
+        show.table(
+            files,
+            [
+                Column("file", lambda f: label.name(f.file, 60), strong=True),
+                Column("brings", lambda f: ", ".join(f.methods) or "nothing"),
+                Column("SHA-256", lambda f: f.sha256[:12] or "–"),
+                Column("", lambda f: f.problem, soft=True),
+            ],
+            "Files loaded when the app was started",
+        )
 
 
 def _range(parameter: "sl.Parameter") -> str:

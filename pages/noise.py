@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import explain, jobs, label, shell, show
+from pages._ui import explain, jobs, label, noise_sites, shell, show
 from pages._ui.noise_view import asks, downloads, exact, noise_view, pack, told
 from pages._ui.noise_view.drawn import Drawn
 from pages._ui.noise_view.found import Found, find, recipe_of
@@ -136,6 +136,7 @@ def bench(view: shell.View, found: Found) -> None:
             pasted=pasted(run.id),
             revision=told.revision(),
         )
+    noise_sites.draw(found, profile, downloads.recipe_of(run.recipe, now, measured))
     with bar:
         explanation()
         show.export(

@@ -9,6 +9,7 @@ import streamlit as st
 import snnlab as sl
 from pages._ui import cached, explain, label, shell, show, sidebar
 from pages._ui.residual_view import chosen, pack, place, reports, residual_view
+from pages._ui.residual_view.shared import shared, told
 
 KEY = "residuals-view"
 SHARES = ("excess", "missing", "exact", "saturated", "silent", "right")
@@ -18,8 +19,15 @@ if not shell.inside():
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def packed(run_id: str, name: str, with_traces: bool, _run: sl.runs.Run, _report: sl.analysis.ResidualReport) -> str:
-    """The run for the browser, made once, so that reruns send the same bytes."""
+def packed(
+    run_id: str,
+    name: str,
+    sites: tuple[str, ...],
+    with_traces: bool,
+    _run: sl.runs.Run,
+    _report: sl.analysis.ResidualReport,
+) -> str:
+    """The run for the browser, made once, so that reruns send the same bytes; of a compared run the shared sites."""
     traces = reports.traces(_run) if with_traces else None
     return pack(_report, run_id=run_id, name=name, accuracy=reports.accuracy(_run), traces=traces)
 
@@ -39,22 +47,23 @@ def run_name(run: sl.runs.Run) -> str:
 def comparable(
     run: sl.runs.Run, report: sl.analysis.ResidualReport, other: sl.runs.Run
 ) -> tuple[sl.analysis.ResidualReport | None, str]:
-    """The compared run's residuals where it has the same sites, and a sentence where there is something to say."""
+    """The compared run's residuals at the sites that both have, and sentences where there is something to say."""
     name, theirs = run_name(other), reports.residuals(other)
     if theirs is None:
         return None, f"{name} kept no residuals: nothing is compared here."
-    if (report.names, report.shapes) != (theirs.names, theirs.shapes):
+    common = shared(report, theirs)
+    if common is None:
         return (
             None,
             f"{name} has other sites ({len(theirs.names)}, here {len(report.names)}): nothing is compared here.",
         )
-    notes = []
+    notes = told(report, theirs, name)
     data = other.recipe.data
     if (run.recipe.data.dataset, report.split, report.images) != (data.dataset, theirs.split, theirs.images):
         notes.append(f"{name} saw other images: {data.dataset}, {theirs.split}, {theirs.images:,}.")
     if missing := [str(t) for t in report.steps if t not in theirs.steps]:
         notes.append(f"{name} kept no residuals at t = {', '.join(missing)}.")
-    return theirs, " ".join(notes)
+    return common, " ".join(notes)
 
 
 class Drawn(Mapping[str, sl.figures.Figure]):
@@ -173,8 +182,8 @@ def draw(run: sl.runs.Run, report: sl.analysis.ResidualReport, view: shell.View)
         other_name = run_name(other)
     asked, asked_trace = chosen.asked(run)
     state = residual_view(
-        packed(run.id, run_name(run), True, run, report),
-        compare=packed(other.id, other_name, False, other, theirs)
+        packed(run.id, run_name(run), report.names, True, run, report),
+        compare=packed(other.id, other_name, theirs.names, False, other, theirs)
         if other is not None and theirs is not None
         else None,
         note=note,

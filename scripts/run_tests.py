@@ -73,7 +73,13 @@ TESTS = (
     Part("app", ("tests/app",), "tests/app"),
     # A real browser on shared cores misses a moment now and then: one more try, and the summary names who needed it.
     Part("browser", ("tests/browser", "--reruns=1", "-rR"), "tests/browser"),
-    Part("notebooks", ("--nbmake", "--nbmake-timeout=300", "notebooks"), "notebooks", "*.ipynb"),
+    Part(
+        "notebooks",
+        ("--nbmake", "--nbmake-timeout=300", "notebooks"),
+        "notebooks",
+        "*.ipynb",
+        {"SNNLAB_FAST": "1"},  # fewer images and a token training where a notebook would take minutes
+    ),
 )
 
 

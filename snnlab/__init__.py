@@ -18,7 +18,18 @@ _WHERE = {
     "MethodCard": "snnlab.core.registry",
     "Parameter": "snnlab.core.registry",
     "methods": "snnlab.core.registry",
+    "register": "snnlab.core.registry",
+    "Converter": "snnlab.converters.base",
+    "ConversionError": "snnlab.core.errors",
+    "NeuronSpec": "snnlab.core.sites",
+    "Site": "snnlab.core.sites",
+    "load_file": "snnlab.core.loaded",
+    "loaded_files": "snnlab.core.loaded",
+    "adopt_named": "snnlab.core.loaded",
     "references": "snnlab.core.references",
+    "literature": "snnlab.core.literature",
+    "open_app": "snnlab.cli.opened",
+    "PublishedNumber": "snnlab.core.literature",
 }
 _NAMESPACES = ("analysis", "calibration", "data", "figures", "runs", "sweeps", "training")
 
@@ -26,10 +37,16 @@ __all__ = [*_WHERE, *_NAMESPACES]
 
 if TYPE_CHECKING:
     from snnlab import analysis, calibration, data, figures, runs, sweeps, training
+    from snnlab.cli.opened import open_app
     from snnlab.converters.apply import convert
+    from snnlab.converters.base import Converter
+    from snnlab.core.errors import ConversionError
+    from snnlab.core.literature import PublishedNumber, literature
+    from snnlab.core.loaded import adopt_named, load_file, loaded_files
     from snnlab.core.recipe import Recipe
     from snnlab.core.references import references
-    from snnlab.core.registry import MethodCard, Parameter, methods
+    from snnlab.core.registry import MethodCard, Parameter, methods, register
+    from snnlab.core.sites import NeuronSpec, Site
     from snnlab.graph import inspect
     from snnlab.io import example, examples, load_checkpoint
     from snnlab.simulation import load_snn, save_snn, simulate

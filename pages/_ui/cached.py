@@ -69,7 +69,7 @@ def forget_runs() -> None:
 
 def sealed(row: "sl.runs.RunRow") -> bool:
     """Whether a run is on test images: nothing is explored or chosen on those, so no page but one shows it."""
-    return row.recipe.data.split == "test"
+    return row.split == "test"
 
 
 def rows() -> list[sl.runs.RunRow]:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, label, names, reports, show
+from pages._ui import cached, label, names, published, reports, show
 from pages._ui.show import Column
 
 ALWAYS_SHOWN = (1, 2, 4, 8, 16, 32)
@@ -20,9 +20,15 @@ def role(place: int) -> str:
     return series[place % len(series)]
 
 
-def offered(run_id: str) -> "list[sl.runs.RunRow]":
-    """The runs that may stand beside this one."""
-    return [row for row in cached.briefs() if row.id != run_id]
+def offered(run_id: str, named: "Sequence[sl.runs.RunRow]" = ()) -> "list[sl.runs.RunRow]":
+    """The runs that may stand beside this one.
+
+    Args:
+        run_id: The run.
+        named: Such as the address names; they are offered however old they are.
+    """
+    rows = {row.id: row for row in (*cached.briefs(), *named)}
+    return [row for row in rows.values() if row.id != run_id]
 
 
 def other_images(recipe: sl.Recipe, other: sl.Recipe) -> str:
@@ -42,7 +48,9 @@ def menu(current: "sl.runs.RunRow", others: "Sequence[sl.runs.RunRow]") -> dict[
     return found
 
 
-def figure(titles: Mapping[str, str], *, log_steps: bool, within: float, noise: str = "") -> "sl.figures.Figure":
+def figure(
+    titles: Mapping[str, str], *, log_steps: bool, within: float, noise: str = "", literature: Sequence[str] = ()
+) -> "sl.figures.Figure":
     """The chart of these runs, made once for all: it depends neither on the target T nor on who asks.
 
     Args:
@@ -50,17 +58,24 @@ def figure(titles: Mapping[str, str], *, log_steps: bool, within: float, noise: 
         log_steps: Logarithmic steps.
         within: Points that count as close to the ANN.
         noise: Id of the noise run whose noisy ANN is drawn at the T it was measured at; "" for none.
+        literature: Series of published numbers.
     """
-    return _figure(tuple(titles.items()), log_steps, within, noise, cached.store().location)
+    return _figure(tuple(titles.items()), log_steps, within, noise, tuple(literature), cached.store().location)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _figure(
-    titles: tuple[tuple[str, str], ...], log_steps: bool, within: float, noise: str, location: str
+    titles: tuple[tuple[str, str], ...],
+    log_steps: bool,
+    within: float,
+    noise: str,
+    literature: tuple[str, ...],
+    location: str,
 ) -> "sl.figures.Figure":
     curves = [replace(reports.accuracy(cached.run(run_id)), name=name) for run_id, name in titles]
     noisy = noise_report(noise) if noise else None
-    return sl.figures.accuracy_vs_steps(curves, log_steps=log_steps, within=within, noisy=noisy)
+    rows = published.numbers(literature)
+    return sl.figures.accuracy_vs_steps(curves, log_steps=log_steps, within=within, noisy=noisy, literature=rows)
 
 
 def noise_of(run: "sl.runs.Run") -> str:

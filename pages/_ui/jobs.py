@@ -11,7 +11,7 @@ import streamlit as st
 import snnlab as sl
 from pages._ui import cached, label, shell, state, workspace
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 FOLLOW_SECONDS = 0.3
 CANCEL_SECONDS = 0.9
 """So long a click on Cancel waits for the end of the job, so that the next picture is without it."""
@@ -28,6 +28,8 @@ TITLES = {
     "trace": "Trace one neuron",
     "noise": "Fit the noise",
     "noisy": "Noisy ANN",
+    "sensitivity": "Which site matters",
+    "largest_scale": "Largest scale of the noise",
     "probe": "Probe the conversion",
     "final": "Final evaluation",
     "experiment": "Train with noise",
@@ -38,6 +40,8 @@ _CONVERSION = "analyse"
 _PAGES = {
     "open": "pages/checkpoint.py",
     "noise": "pages/noise.py",
+    "sensitivity": "pages/noise.py",
+    "largest_scale": "pages/noise.py",
     "experiment": "pages/train.py",
     "final": "pages/final.py",
 }

@@ -66,7 +66,8 @@ def activation(kind: str, levels: int | None) -> str:
 
 def method(recipe: sl.Recipe) -> str:
     """Title of the method, with a dagger where it is an interpretation."""
-    return next((card.display_name for card in sl.methods() if card.name == recipe.converter.method), "?")
+    name = recipe.converter.method
+    return next((card.display_name for card in sl.methods() if card.name == name), f"{name} (not loaded)")
 
 
 def parameters(recipe: sl.Recipe, levels: int | None) -> str:

@@ -1,6 +1,6 @@
 """What runs are called in menus and legends: as short as still tells them apart, the whole name in a tooltip."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import snnlab as sl
 from pages._ui import label
@@ -61,6 +61,17 @@ def beside(current: "sl.runs.RunRow", others: "Sequence[sl.runs.RunRow]") -> dic
             else:
                 names[row.id] = checkpoint if len(of) == 1 else f"{checkpoint} · {conversion}"
     return _distinct(names)
+
+
+def marked(names: dict[str, str], mark: str, which: Callable[[str], bool]) -> dict[str, str]:
+    """The same names, those of some runs with a remark.
+
+    Args:
+        names: Run id -> name.
+        mark: The remark.
+        which: Run id -> whether it gets one.
+    """
+    return {run_id: f"{name} · {mark}" if which(run_id) else name for run_id, name in names.items()}
 
 
 def _conversions(rows: "Sequence[sl.runs.RunRow]") -> list[str]:

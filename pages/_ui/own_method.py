@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, label, shell
+from pages._ui import device, jobs, label, shell
 
 IMAGES = 1000
 MOST_IMAGES = 50_000
@@ -16,7 +16,7 @@ TRACES = 3
 def reference(card: "sl.MethodCard") -> str:
     """The paper of a method, short."""
     found = sl.references().get(card.citation)
-    return found.short if found else f"{card.citation}, {card.year}"
+    return found.short if found else ", ".join(filter(None, (card.citation, str(card.year))))
 
 
 def draw(
@@ -129,6 +129,6 @@ def _convert(key: str, values: dict[str, Any]) -> None:
             shell.refuse(error)
         else:
             title = f"{label.method(recipe)}, {label.name(recipe.checkpoint.source.rpartition('/')[2], 40)}"
-            jobs.start("analyse", {"recipe": recipe.to_dict()}, title)
+            jobs.start("analyse", {"recipe": recipe.to_dict(), **device.arguments()}, title)
             st.rerun()
     jobs.panel("analyse")

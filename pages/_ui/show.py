@@ -136,7 +136,10 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def export(
-    figures: Mapping[str, "sl.figures.Figure"], tables: Mapping[str, pd.DataFrame], recipe: sl.Recipe, key: str
+    figures: Mapping[str, "sl.figures.Figure"],
+    tables: "Mapping[str, pd.DataFrame | sl.figures.PaperTable]",
+    recipe: sl.Recipe,
+    key: str,
 ) -> None:
     """The Export popover: figures for paper, tables, the recipe.
 
@@ -156,12 +159,21 @@ def export(
             _button("YAML", lambda: recipe.to_yaml().encode(), f"{_stem(key)}-recipe.yaml", "application/yaml")
 
 
-def _table_export(title: str, frame: pd.DataFrame, stem: str) -> None:
+def _table_export(title: str, frame: "pd.DataFrame | sl.figures.PaperTable", stem: str) -> None:
     tables = sl.figures.tables
+
+    def csv() -> str:
+        return tables.to_csv(frame) if isinstance(frame, pd.DataFrame) else frame.to_csv()
+
+    def latex() -> str:
+        if isinstance(frame, pd.DataFrame):
+            return tables.to_latex(frame, title, f"tab:{stem}")
+        return frame.to_latex(label=f"tab:{stem}")
+
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         st.markdown(title, width="stretch")
-        _button("CSV", lambda: tables.to_csv(frame).encode(), f"{stem}.csv", "text/csv")
-        _button("LaTeX", lambda: tables.to_latex(frame, title, f"tab:{stem}").encode(), f"{stem}.tex", "text/x-tex")
+        _button("CSV", lambda: csv().encode(), f"{stem}.csv", "text/csv")
+        _button("LaTeX", lambda: latex().encode(), f"{stem}.tex", "text/x-tex")
 
 
 def _figure_export(figures: Mapping[str, "sl.figures.Figure"], recipe: sl.Recipe, key: str) -> None:

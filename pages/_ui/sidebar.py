@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 import snnlab as sl
-from pages._ui import cached, jobs, label, names, state
+from pages._ui import cached, device, jobs, label, names, state
 from pages._ui.state import Address, View
 
 NOTHING = ""
@@ -24,15 +24,19 @@ def navigation(pages: dict[str, list[StreamlitPage]]) -> None:
 
 
 def draw() -> None:
-    """Checkpoint, data, conversion, T and comparison of the view; then the jobs."""
+    """Checkpoint, data, conversion, T and comparison of the view, what could not be loaded; then the jobs."""
     view = state.view()
     rows = cached.briefs()
     with st.sidebar:
         st.session_state["drawn"] = _Drawn(state.generation(), "" if view.row is None else view.row.id)
         if view.row is not None:
-            if view.row.id not in {row.id for row in rows}:  # a link's, one of noise, or older than the menus reach
-                rows = [*rows, view.row]
+            listed = {row.id for row in rows}  # a link's, one of noise, or older than the menus reach
+            rows = [*rows, *(row for row in view.named if row.id not in listed)]
             _choices(view, view.row, rows)
+        device.draw()
+        for file in sl.loaded_files():
+            if file.problem:
+                st.warning(label.md(file.problem, 400), icon=":material/code_off:")
         with st.container(key="tray", gap="xsmall"):
             jobs.tray()
 
@@ -82,8 +86,8 @@ def _choices(view: View, current: "sl.runs.RunRow", rows: "list[sl.runs.RunRow]"
         on_change=_if_fresh(lambda: state.put(Address.TARGET, str(st.session_state[key]))),
         help="Time-steps that the numbers above every page are given for. One simulation holds them all.",
     )
-    others = [row for row in rows if row.id != current.id]
-    beside = names.beside(current, others)
+    others = sorted((row for row in rows if row.id != current.id), key=lambda row: not state.pinned(row.id))
+    beside = names.marked(names.beside(current, others), "baseline", state.pinned)
     options = [NOTHING, *beside]
     compared = view.compare.id if view.compare is not None and view.compare.id in beside else NOTHING
     compare_key = f"sidebar.compare.{state.generation()}.{current.id}.{_digest(beside.values())}"
@@ -98,6 +102,17 @@ def _choices(view: View, current: "sl.runs.RunRow", rows: "list[sl.runs.RunRow]"
         ),
         help=_help(next((names.whole(row) for row in others if row.id == compared), "Another run, drawn in green.")),
     )
+    pinned = next((row for row in rows if state.pinned(row.id)), None)
+    if pinned is not None:
+        called = "the run in view" if pinned.id == current.id else names.beside(current, others)[pinned.id]
+        with st.container(key="baseline", gap="xxsmall"):
+            st.caption(f":material/keep: Baseline: **{label.md(called, 60)}**", help=_help(names.whole(pinned)))
+            st.button("Unpin", key="baseline-unpin", type="tertiary", on_click=_unpin)
+
+
+def _unpin() -> None:
+    state.pin(None)
+    state.renew_choices()
 
 
 def _choose(title: str, of: str, runs: dict[str, str], now: str, shown: Callable[[str], str], whole: str) -> None:

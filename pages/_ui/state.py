@@ -10,7 +10,6 @@ from pages._ui import cached, reports, workspace
 
 FIRST_EXAMPLE = "digits-vgg-qcfs-L8"
 ID_DIGITS = 12
-_FEWEST_DIGITS = 6
 _DROPPED = "address.dropped"
 
 
@@ -19,6 +18,7 @@ class Address(StrEnum):
 
     RUN = "run"
     COMPARE = "compare"
+    BASELINE = "baseline"
     TARGET = "T"
 
 
@@ -29,12 +29,14 @@ class View:
     Args:
         run: The run in view; None while the store is empty.
         compare: The run it is compared with.
+        baseline: The pinned run, shown beside whatever is in view; None while it is in view itself.
         target: T, the time-step that numbers are given for.
         store: Where runs are kept.
         steps: Values of T that may be chosen.
         problems: What the address asked for and could not get, one sentence each.
         row: Its line in the store.
         own: Whether it may be changed here: this browser's or the command line's, not another's or a shipped one.
+        named: The lines of all three runs, which menus offer however old they are.
     """
 
     run: sl.runs.Run | None
@@ -45,11 +47,16 @@ class View:
     problems: tuple[str, ...] = ()
     row: "sl.runs.RunRow | None" = None
     own: bool = False
+    baseline: sl.runs.Run | None = None
+    named: "tuple[sl.runs.RunRow, ...]" = ()
 
     @property
     def recipe(self) -> sl.Recipe | None:
         """Recipe of the run in view."""
         return None if self.run is None else self.run.recipe
+
+
+_RUNS = (Address.RUN, Address.COMPARE, Address.BASELINE)
 
 
 def get(name: Address) -> str | None:
@@ -82,6 +89,22 @@ def show_run(run_id: str, *, by_hand: bool = True) -> None:
         put(Address.COMPARE, None)
 
 
+def compare_with(run_id: str | None) -> None:
+    """Overlay another run on every page; None for nothing. A comparison with the run in view itself is none."""
+    itself = run_id is None or shows(run_id)
+    put(Address.COMPARE, None if itself or run_id is None else run_id[:ID_DIGITS])
+
+
+def pin(run_id: str | None) -> None:
+    """Make a run the baseline, which stays while runs come into view; None for no baseline."""
+    put(Address.BASELINE, None if run_id is None else run_id[:ID_DIGITS])
+
+
+def pinned(run_id: str) -> bool:
+    """Whether this run is the baseline."""
+    return run_id.startswith(get(Address.BASELINE) or "-")
+
+
 def shows(run_id: str) -> bool:
     """Whether this run is the one that the session has in view."""
     return run_id.startswith(get(Address.RUN) or "-")
@@ -97,9 +120,9 @@ def drop_run() -> None:
 
 
 def forget_missing() -> None:
-    """Leave the runs that were deleted: the first example comes into view, nothing is compared."""
+    """Leave the runs that were deleted: the first example comes into view, nothing is compared, no baseline pinned."""
     kept = [row.id for row in cached.store().list()]
-    for name in (Address.RUN, Address.COMPARE):
+    for name in _RUNS:
         wanted = get(name)
         if wanted is not None and not any(run_id.startswith(wanted) for run_id in kept):
             put(name, None)
@@ -143,7 +166,7 @@ def adopt_address() -> None:
 
 
 def view() -> View:
-    """The run, comparison and T that the address names, or the first example.
+    """The run, comparison, baseline and T that the address names, or the first example.
 
     Raises:
         StoreError: The store cannot be read.
@@ -151,15 +174,18 @@ def view() -> View:
     problems: list[str] = []
     row = _named(Address.RUN, "the first example is shown instead", problems) or _first()
     other = _named(Address.COMPARE, "nothing is compared", problems)
+    pinned_row = _named(Address.BASELINE, "no baseline is pinned", problems)
     if row is None:
         return View(None, None, 2, cached.store(), problems=tuple(problems))
     run = cached.run(row.id)
     compare = None if other is None or other.id == run.id else cached.run(other.id)
+    baseline = None if pinned_row is None or pinned_row.id == run.id else cached.run(pinned_row.id)
     residuals, accuracy = reports.residuals(run), reports.accuracy(run)
     steps = residuals.steps if residuals is not None else tuple(range(1, accuracy.num_steps + 1))
     target = _target(run, steps, accuracy.num_steps, problems)
+    named = tuple({found.id: found for found in (row, other, pinned_row) if found is not None}.values())
     own = not row.shipped and row.workspace in (workspace.current(), cached.LOCAL)
-    return View(run, compare, target, cached.store(), steps, tuple(problems), row, own)
+    return View(run, compare, target, cached.store(), steps, tuple(problems), row, own, baseline, named)
 
 
 def _named(name: Address, otherwise: str, problems: list[str]) -> "sl.runs.RunRow | None":
@@ -167,25 +193,23 @@ def _named(name: Address, otherwise: str, problems: list[str]) -> "sl.runs.RunRo
     if wanted is None:
         return None
     try:
-        found = [row for row in cached.store().list() if len(wanted) >= _FEWEST_DIGITS and row.id.startswith(wanted)]
-        if len(found) == 1 and cached.sealed(found[0]):
+        row = cached.store().row(wanted)
+        if cached.sealed(row):
             problems.append(
                 f"The run {wanted[:ID_DIGITS]} is on test images, which only Final evaluation shows; {otherwise}."
             )
             return None
-        if len(found) == 1:
-            cached.run(found[0].id)  # a damaged one is told of here
-            return found[0]
-        cached.store().get(wanted)  # raises the sentence that says what is wrong
+        cached.run(row.id)  # a damaged one is told of here
+        return row
     except ValueError as error:
         problems.append(f"{str(error).rstrip('.')}; {otherwise}.")
     return None
 
 
 def _first() -> "sl.runs.RunRow | None":
-    rows = cached.briefs()
-    first = next((row for row in rows if row.shipped and row.checkpoint == FIRST_EXAMPLE), None)
-    return first or next(iter(rows), None)
+    shipped = [row for row in cached.store().list(()) if row.verb not in cached.ELSEWHERE and not cached.sealed(row)]
+    first = next((row for row in shipped if row.checkpoint == FIRST_EXAMPLE), None)
+    return first or next(iter(cached.briefs()), None)
 
 
 def _target(run: "sl.runs.Run", steps: tuple[int, ...], num_steps: int, problems: list[str]) -> int:

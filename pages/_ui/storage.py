@@ -11,6 +11,7 @@ from pages._ui import cached, label, names, shell, show, state, workspace
 from pages._ui.show import Column
 
 KINDS = {"upload": "Uploads", "checkpoint": "Opened checkpoints"}
+TRAINING = "Kept trainings"
 SHOWN = 100
 _SAID, _ASKED, _TURN = "storage.said", "storage.asked", "storage.turn"
 
@@ -40,6 +41,8 @@ def draw() -> None:
     _numbers(usage)
     files = [_file(item) for item in reversed(usage.items)]
     _removable("files", "Files", files, "No file is kept: uploads and opened checkpoints are listed here.")
+    trainings = [_file(item) for item in reversed(usage.trainings)]
+    _removable("trainings", TRAINING, trainings, "No training is kept: those of experiments are listed here.")
     _removable("runs", "Your runs", [_run(row) for row in runs], "No run of yours is stored; the shipped ones stay.")
 
 
@@ -70,11 +73,15 @@ def ago(when: str) -> str:
 def _numbers(usage: "sl.runs.storage.Usage") -> None:
     share = min(usage.size / usage.quota, 1.0)
     st.progress(share, text=f"Files: {size(usage.size)} of {size(usage.quota)} ({100 * share:.0f} %)")
+    room = min(usage.training_size / usage.training_quota, 1.0)
+    told = f"{size(usage.training_size)} of {size(usage.training_quota)} ({100 * room:.0f} %)"
+    st.progress(room, text=f"{TRAINING}: {told}")
     rows = [
         *(
             (title, sum(item.kind == kind for item in usage.items), sum(i.size for i in usage.items if i.kind == kind))
             for kind, title in KINDS.items()
         ),
+        (TRAINING, len(usage.trainings), usage.training_size),
         ("Runs, of everybody", usage.runs, usage.run_bytes),
     ]
     show.table(
@@ -88,13 +95,16 @@ def _numbers(usage: "sl.runs.storage.Usage") -> None:
         fit=True,
     )
     st.caption(
-        f"{size(usage.free)} are free on the disk. Beyond the quota the files used longest ago go by themselves; "
-        "`SNNLAB_QUOTA_GB` sets it. Runs stay until they are removed here or by `snnlab runs prune`."
+        f"{size(usage.free)} are free on the disk. Beyond their quota the files and trainings used longest ago go by "
+        "themselves; `SNNLAB_QUOTA_GB` and `SNNLAB_TRAININGS_GB` set it. What a job uses stays. Runs stay until they "
+        "are removed here or by `snnlab runs prune`."
     )
 
 
 def _file(item: "sl.runs.storage.StoredItem") -> _Line:
-    return _Line(item.id, KINDS[item.kind], item.name, item.size, item.last_used, "in use" if item.in_use else "")
+    return _Line(
+        item.id, KINDS.get(item.kind, TRAINING), item.name, item.size, item.last_used, "in use" if item.in_use else ""
+    )
 
 
 def _run(row: "sl.runs.RunRow") -> _Line:
@@ -139,7 +149,10 @@ def _confirm(place: str, chosen: list[_Line]) -> None:
             st.session_state[_ASKED] = (place, tuple(line.key for line in chosen))
             st.rerun()
         return
-    lost = "Links to them stop working." if place == "runs" else "They have to be given again to be opened again."
+    lost = {
+        "runs": "Links to them stop working.",
+        "trainings": "Their fine-tuned checkpoints go, and an experiment with them trains anew; its stored run stays.",
+    }.get(place, "They have to be given again to be opened again.")
     st.warning(f"{what} will be removed for good. {lost}", icon=":material/delete:")
     with st.container(horizontal=True, gap="small"):
         if st.button("Remove them", key=f"storage-{place}-remove", type="primary"):
@@ -160,7 +173,8 @@ def _remove(place: str, chosen: list[_Line]) -> None:
             freed = sum(line.size for line in chosen)
         else:
             keys = {line.key for line in chosen}
-            found = [item for item in sl.runs.storage.usage(cached.store()).items if item.id in keys]
+            usage = sl.runs.storage.usage(cached.store())
+            found = [item for item in (*usage.items, *usage.trainings) if item.id in keys]
             freed = sl.runs.storage.remove(found, cached.store())
     except ValueError as error:
         shell.refuse(error)

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, label, shell, train_state
+from pages._ui import device, jobs, label, shell, train_state
 from pages._ui.noise_view import drawn
 from pages._ui.noise_view.found import find
 from pages._ui.state import View
@@ -232,7 +232,7 @@ def start(recipe: sl.Recipe) -> None:
     arms, seeds = len(recipe.experiment.arms), recipe.experiment.seeds
     title = f"Train {arms} arm{'s' * (arms != 1)} × {seeds} seed{'s' * (seeds != 1)}"
     try:
-        jobs.start(KIND, {"recipe": recipe.to_dict()}, title)
+        jobs.start(KIND, {"recipe": recipe.to_dict(), **device.arguments()}, title)
     except ValueError as error:
         shell.refuse(error)
     else:

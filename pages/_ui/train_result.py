@@ -45,6 +45,11 @@ def draw(bar: DeltaGenerator, run: "sl.runs.Run") -> None:
             noise = _figure(run.id, f"noise {arm}", report)
             show.figure(noise, "train-noise")
             figures[noise.title] = noise
+    tables = {}
+    if report.looked_inside:
+        st.header("What changed inside the SNN?", anchor=False)
+        figures |= _inside(run, report)
+        tables["What changed inside, site by site"] = report.inside_frame()
     training = _figure(run.id, "training", report)
     figures[training.title] = training
     with st.expander(training.title, icon=":material/show_chart:"):
@@ -61,11 +66,28 @@ def draw(bar: DeltaGenerator, run: "sl.runs.Run") -> None:
         explanation()
         show.export(
             figures,
-            {caption(report): sl.figures.gain_table(report), "Every arm and T, with both intervals": report.to_frame()},
+            {
+                caption(report): sl.figures.gain_table(report),
+                "Every arm and T, with both intervals": report.to_frame(),
+                **tables,
+            },
             run.recipe,
             "train",
         )
     _code(run)
+
+
+def _inside(run: "sl.runs.Run", report: "sl.analysis.NoiseGain") -> "dict[str, sl.figures.Figure]":
+    """Spike-count errors and gap of every arm, the whole network and site by site; the figures by title."""
+    whole, depth = _figure(run.id, "inside", report), _figure(run.id, "depth", report)
+    show.figure(whole, "train-inside")
+    with st.expander(depth.title, icon=":material/stacked_line_chart:"):
+        show.figure(depth, "train-depth")
+    st.caption(
+        "An SNN whose spikes are fewer off, or whose gap is smaller, need not be the more accurate one: the gain above "
+        "decides."
+    )
+    return {whole.title: whole, depth.title: depth}
 
 
 def caption(report: "sl.analysis.NoiseGain") -> str:
@@ -153,8 +175,13 @@ def _drawn(run_id: str, what: str, _report: "sl.analysis.NoiseGain") -> "sl.figu
     kind, _, arm = what.partition(" ")
     if kind == "forest":
         return sl.figures.noise_gain(_report)
+    few = [CONTROL, *(arm for arm in _report.arms if arm in ("nq", "profile"))]
     if kind == "gap":
-        return sl.figures.gap_over_depth(_report, [CONTROL, *(arm for arm in _report.arms if arm in ("nq", "profile"))])
+        return sl.figures.gap_over_depth(_report, few)
+    if kind == "inside":
+        return sl.figures.inside_change(_report)
+    if kind == "depth":
+        return sl.figures.errors_over_depth(_report, few)
     if kind == "noise":
         return sl.figures.noise_by_epoch(_report, arm)
     return sl.figures.training_curves(_report)

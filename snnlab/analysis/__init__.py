@@ -13,7 +13,10 @@ _WHERE = {
     "trace_neuron": "neuron_traces",
     "kappa": "noise",
     "noisy_correct": "noise",
+    "largest_scale": "which_site",
+    "sensitivity": "which_site",
     "AccuracyCurve": "reports",
+    "Comparison": "reports",
     "Estimate": "reports",
     "FinalEvaluation": "reports",
     "Gain": "reports",
@@ -26,6 +29,10 @@ _WHERE = {
     "Probe": "reports",
     "Report": "reports",
     "ResidualReport": "reports",
+    "SeedGroup": "reports",
+    "LargestScale": "reports",
+    "SensitivityReport": "reports",
+    "SiteLoss": "reports",
     "paired_difference": "reports",
     "probe_conversion": "probe",
     "wilson_interval": "reports",
@@ -33,10 +40,12 @@ _WHERE = {
 
 __all__ = [
     "AccuracyCurve",
+    "Comparison",
     "ConversionReport",
     "Estimate",
     "FinalEvaluation",
     "Gain",
+    "LargestScale",
     "NeuronTraces",
     "NoiseGain",
     "NoiseReport",
@@ -45,15 +54,20 @@ __all__ = [
     "Probe",
     "Report",
     "ResidualReport",
+    "SeedGroup",
+    "SensitivityReport",
+    "SiteLoss",
     "accuracy_vs_steps",
     "conversion_report",
     "kappa",
+    "largest_scale",
     "noisy_correct",
     "paired_difference",
     "predict",
     "probe_conversion",
     "rank_normalizations",
     "residuals",
+    "sensitivity",
     "trace_neuron",
     "traces",
     "wilson_interval",
@@ -68,10 +82,12 @@ if TYPE_CHECKING:
     from snnlab.analysis.probe import probe_conversion
     from snnlab.analysis.reports import (
         AccuracyCurve,
+        Comparison,
         ConversionReport,
         Estimate,
         FinalEvaluation,
         Gain,
+        LargestScale,
         NeuronTraces,
         NoiseGain,
         NoiseReport,
@@ -80,10 +96,14 @@ if TYPE_CHECKING:
         Probe,
         Report,
         ResidualReport,
+        SeedGroup,
+        SensitivityReport,
+        SiteLoss,
         paired_difference,
         wilson_interval,
     )
     from snnlab.analysis.residual_membrane import residuals
+    from snnlab.analysis.which_site import largest_scale, sensitivity
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Accuracy of ANN and SNN, each from one pass over the images."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from snnlab.analysis.reports import AccuracyCurve
 from snnlab.core.errors import DataError
 from snnlab.core.progress import ProgressCallback, silent
+from snnlab.simulation.devices import exact_arithmetic, find_device
 from snnlab.simulation.engine import simulate
 from snnlab.simulation.images import ImageSource, as_images, check_finite
 from snnlab.simulation.recording import Recording
@@ -22,21 +24,25 @@ def predict(
     ann: nn.Module,
     data: "ImageSource | Tensor | Sequence[Tensor]",
     *,
+    device: str = "cpu",
     progress: ProgressCallback = silent,
 ) -> np.ndarray:
     """Classes predicted by an ANN in evaluation mode, (images,), int16. The network is left as it was.
 
     Raises:
         DataError: No image, NaN in one, or images that do not fit the network.
+        SimulationError: A device that is not there.
     """
-    images = as_images(data)
+    images, place = as_images(data), find_device(device)
     found = []
-    with _evaluating(ann):
+    if device != "cpu":
+        ann = copy.deepcopy(ann).to(place)  # the caller's stays where it is
+    with _evaluating(ann), exact_arithmetic():
         for start in range(0, len(images), _BATCH):
             stop = min(start + _BATCH, len(images))
             x = images.batch(start, stop)
             check_finite(x, start)
-            found.append(_logits(ann, x).argmax(1).numpy().astype(np.int16))
+            found.append(_logits(ann, x.to(place)).argmax(1).cpu().numpy().astype(np.int16))
             progress(stop, len(images), "images through the ANN")
     return np.concatenate(found)
 

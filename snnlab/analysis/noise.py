@@ -59,9 +59,7 @@ def noisy_correct(
         >>> right.shape
         (3, 8, 32)
     """
-    images = as_images(data)
-    if images.labels is None:
-        raise DataError("The accuracy of a noisy ANN needs labels; pass a pair (images, labels) or a data split.")
+    images = labelled(as_images(data))
     if seeds < 1:
         raise SnnlabError(f"The noisy ANN needs at least 1 noise seed; found {seeds}.")
     for scale in scales:
@@ -70,6 +68,17 @@ def noisy_correct(
     network = ann if isinstance(ann, NoisyNetwork) else NoisyNetwork(ann)
     std = std_by_site.std_by_site() if isinstance(std_by_site, NoiseProfile) else std_by_site
     return network.correct(std, images, scales=scales, seeds=seeds, seed=seed, progress=progress)
+
+
+def labelled(images: ImageSource) -> ImageSource:
+    """The images themselves.
+
+    Raises:
+        DataError: They have no labels.
+    """
+    if images.labels is None:
+        raise DataError("The accuracy of a noisy ANN needs labels; pass a pair (images, labels) or a data split.")
+    return images
 
 
 @dataclass(frozen=True)
@@ -117,33 +126,52 @@ def kappa(
     Raises:
         SnnlabError: The first scale is not 0.
     """
+    answers = evaluate(tuple(scales)) if known is None else known
+    found, low, high = meeting(snn_correct, evaluate, scales=scales, known=answers, seed=seed)
+    if snn_correct.mean() >= answers[0].mean():
+        return Kappa(math.nan, math.nan, math.nan, "the SNN is as accurate as the ANN without noise")
+    if math.isinf(found):
+        return Kappa(math.inf, low, math.inf, f"above {scales[-1]:g}: the noisy ANN stays more accurate than the SNN")
+    return Kappa(found, low, high)
+
+
+def meeting(
+    target: np.ndarray, evaluate: Evaluate, *, scales: Sequence[float], known: np.ndarray, seed: int
+) -> tuple[float, float, float]:
+    """Scale at which the noisy ANN's accuracy has fallen to a target, and its 95 % bootstrap interval over images.
+
+    Args:
+        target: What each image adds to the accuracy that is sought, (images,).
+        evaluate: Gives the answers of the noisy ANN at more scales.
+        scales: Ascending, from 0, which is the clean ANN.
+        known: Answers at ``scales``, (scales, seeds, images).
+        seed: Seed of the bootstrap.
+
+    Returns:
+        ``(scale, low, high)``: 0 where the clean ANN is at the target, inf where the largest scale stays above it.
+
+    Raises:
+        SnnlabError: The first scale is not 0.
+    """
     at = tuple(float(scale) for scale in scales)
     if not at or at[0] != 0.0:
-        raise SnnlabError("kappa is sought from scale 0 on, the ANN without noise; let the scales begin with 0.")
-    shares = (evaluate(at) if known is None else known).mean(axis=1)  # (scales, images)
-    target = float(snn_correct.mean())
-    if target < shares[0].mean():
+        raise SnnlabError("Scales are scanned from scale 0 on, the ANN without noise; let them begin with 0.")
+    shares, sought = known.mean(axis=1), float(target.mean())  # (scales, images)
+    if sought < shares[0].mean():
         for _ in range(BISECTIONS):
-            bracket = _bracket(np.array(at), shares.mean(axis=1), target)
+            bracket = _bracket(np.array(at), shares.mean(axis=1), sought)
             if bracket is None:
                 break
             middle = (0.5 * sum(bracket),)
             order = np.argsort((*at, *middle))
             shares = np.concatenate([shares, evaluate(middle).mean(axis=1)])[order]
             at = tuple(np.array((*at, *middle))[order].tolist())
-    found = crossings(np.array(at), shares.mean(axis=1)[None], np.array([target]))[0]
-    weights = np.random.default_rng(seed).multinomial(
-        shares.shape[1], np.full(shares.shape[1], 1 / shares.shape[1]), RESAMPLES
-    )
-    resampled = crossings(np.array(at), weights @ shares.T / shares.shape[1], weights @ snn_correct / shares.shape[1])
+    found = crossings(np.array(at), shares.mean(axis=1)[None], np.array([sought]))[0]
+    images = shares.shape[1]
+    weights = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), RESAMPLES)
+    resampled = crossings(np.array(at), weights @ shares.T / images, weights @ target / images)
     low, high = np.quantile(resampled, [0.025, 0.975], method="nearest")
-    if target >= shares[0].mean():
-        return Kappa(math.nan, math.nan, math.nan, "the SNN is as accurate as the ANN without noise")
-    if math.isinf(found):
-        return Kappa(
-            math.inf, float(low), math.inf, f"above {at[-1]:g}: the noisy ANN stays more accurate than the SNN"
-        )
-    return Kappa(float(found), float(low), float(high))
+    return float(found), float(low), float(high)
 
 
 def crossings(scales: np.ndarray, accuracy: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ _BYTES_KEPT = 128 * 2**20  # of noise kept for the next question
 _IDENTITY = nn.Identity()
 
 _Noise = Callable[[str, Tensor], Tensor]
+_NOTHING: Mapping[fx.Node, Any] = MappingProxyType({})
 
 
 class NoisyNetwork:
@@ -61,12 +63,27 @@ class NoisyNetwork:
         progress: ProgressCallback = silent,
     ) -> np.ndarray:
         """Whether each image is classified right, (scales, seeds, images), bool; as ``noisy_correct``."""
-        std = {name: check_std(name, value) for name, value in std_by_site.items()}
-        for name in std:
-            check_site(name, self.sites)
-        std = {name: value for name, value in std.items() if value > 0}
+        found = self.correct_under([std_by_site], images, scales=scales, seeds=seeds, seed=seed, progress=progress)
+        return np.asarray(found[0])
+
+    def correct_under(
+        self,
+        profiles: Sequence[Mapping[str, float]],
+        images: ImageSource,
+        *,
+        scales: Sequence[float] = (1.0,),
+        seeds: int,
+        seed: int,
+        progress: ProgressCallback = silent,
+    ) -> np.ndarray:
+        """The same for several profiles, (profiles, scales, seeds, images), bool.
+
+        What no noise of one profile reaches is not computed again for the next one: let the profile without noise, or
+        the one whose noise starts last, come first.
+        """
+        stds = [self._checked(profile) for profile in profiles]
         labels = np.asarray(images.labels)
-        right = np.empty((len(scales), seeds, len(images)), bool)
+        right = np.empty((len(stds), len(scales), seeds, len(images)), bool)
         done = 0
         with torch.inference_mode():
             per_image = self._elements(images.batch(0, 1))
@@ -75,17 +92,27 @@ class NoisyNetwork:
                 stop = min(start + BLOCK, len(images))
                 x = images.batch(start, stop)
                 check_finite(x, start)
-                run = _Block(self, x, std)
-                for first in range(0, seeds, at_once):
-                    together = range(first, min(first + at_once, seeds))
-                    noise = self._noise(seed, block, together)
-                    for at, scale in enumerate(scales):
-                        classes = run.classes(noise, len(together), float(scale))
-                        right[at, first : together.stop, start:stop] = classes == labels[start:stop]
-                        # Often: this is where a question that a newer one replaces is stopped.
-                        done += (stop - start) * len(together)
-                        progress(done, right.size, "noisy images through the ANN")
+                quiet: dict[fx.Node, Any] = {}
+                for which, std in enumerate(stds):
+                    run = _Block(self, x, std, quiet)
+                    quiet.update(run.constant)
+                    for first in range(0, seeds, at_once):
+                        together = range(first, min(first + at_once, seeds))
+                        noise = self._noise(seed, block, together)
+                        for at, scale in enumerate(scales):
+                            classes = run.classes(noise, len(together), float(scale))
+                            right[which, at, first : together.stop, start:stop] = classes == labels[start:stop]
+                            # Often: this is where a question that a newer one replaces is stopped.
+                            done += (stop - start) * len(together)
+                            progress(done, right.size, "noisy images through the ANN")
         return right
+
+    def _checked(self, std_by_site: Mapping[str, float]) -> dict[str, float]:
+        """Sites with noise, and its std."""
+        std = {name: check_std(name, value) for name, value in std_by_site.items()}
+        for name in std:
+            check_site(name, self.sites)
+        return {name: value for name, value in std.items() if value > 0}
 
     def value(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
         """A node's result from those of its sources."""
@@ -139,9 +166,12 @@ class _Block:
         network: The network.
         x: Images (n, C, H, W).
         std: Sites with noise, and its std in activation units.
+        quiet: What is known of the same images without noise.
     """
 
-    def __init__(self, network: NoisyNetwork, x: Tensor, std: Mapping[str, float]) -> None:
+    def __init__(
+        self, network: NoisyNetwork, x: Tensor, std: Mapping[str, float], quiet: Mapping[fx.Node, Any] = _NOTHING
+    ) -> None:
         self.network, self.std, self.images = network, std, len(x)
         self.constant: dict[fx.Node, Any] = {}
         self.varying: list[fx.Node] = []
@@ -155,7 +185,7 @@ class _Block:
             elif node.op == "output":
                 self.constant[node] = self.constant[node.args[0]]  # type: ignore[index]  # an output has one source
             else:
-                self.constant[node] = network.value(node, self.constant)
+                self.constant[node] = quiet[node] if node in quiet else network.value(node, self.constant)
                 if node.op == "call_module" and node.target in std:
                     reached.add(node)
                     self.varying.append(node)

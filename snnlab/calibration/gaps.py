@@ -108,12 +108,12 @@ def collect(
     steps: tuple[int, ...],
     lattice: tuple[int, ...],
 ) -> GapStatistics:
-    """Statistics of one micro-batch, all arrays of one float type.
+    """Statistics of one micro-batch.
 
     Args:
         emitted: Threshold x spikes of the SNN, (T, n, P), activation units.
-        activation: Activation of the ANN, (n, P), activation units.
-        current: Its own pre-activation z, (n, P), activation units.
+        activation: Activation of the ANN, (n, P), float64, activation units.
+        current: Its own pre-activation z, (n, P), float64, activation units.
         threshold: (P,), activation units.
         fraction: v(0) / threshold, (P,).
         steps: Steps at which the gap is taken, ascending.

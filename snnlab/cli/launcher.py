@@ -5,11 +5,14 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from errno import EADDRNOTAVAIL
+from pathlib import Path
 from typing import NoReturn
 
 from snnlab.core.assets import app_folder
 from snnlab.core.errors import SnnlabError
+from snnlab.core.loaded import look_into_named, name_files
 
 DEFAULT_PORT = 8501
 LOOPBACK = "127.0.0.1"
@@ -27,6 +30,7 @@ def start_app(
     *,
     trusted_network: bool = False,
     workers: int | None = None,
+    load: Sequence[Path] = (),
 ) -> NoReturn:
     """Become the app's server: serve until interrupted. Prints one address, once the server listens.
 
@@ -35,6 +39,7 @@ def start_app(
         address: Address to listen on.
         trusted_network: Allow an address that other machines reach.
         workers: Batch jobs at once; None for ``$SNNLAB_WORKERS``, else the cores.
+        load: The user's own files, beside those of ``$SNNLAB_LOAD``; one that raises is told of and left out.
 
     Raises:
         SnnlabError: The app's files are missing, the address is not allowed or not this machine's, or the port is
@@ -55,7 +60,12 @@ def start_app(
             )
         sys.stderr.write(_TRUST.format(address=address, port=port))
         sys.stderr.flush()
-    _check_port(address, port)
+    check_port(address, port)
+    name_files(load)
+    for file in look_into_named():
+        told = file.problem or f"{file.file} brings {', '.join(file.methods)}"
+        sys.stderr.write(f"note: {told}\n")
+    sys.stderr.flush()
     arguments = [sys.executable, "-m", "streamlit", "run", str(script)]
     arguments += ["--server.address", address, "--server.port", str(port), "--server.headless", "true"]
     arguments += ["--browser.gatherUsageStats", "false", "--logger.level", "warning"]
@@ -73,7 +83,12 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _check_port(address: str, port: int) -> None:
+def check_port(address: str, port: int) -> None:
+    """Refuse what a server could not listen on.
+
+    Raises:
+        SnnlabError: The port does not exist, needs an administrator or is taken, or the address is not this machine's.
+    """
     if not 1 <= port <= 65535:
         raise SnnlabError(f"Port {port} does not exist: give one from 1 to 65535.")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

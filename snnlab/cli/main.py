@@ -77,9 +77,10 @@ def run_app(
         bool, typer.Option("--trusted-network", help="Let other machines in: everyone who reaches the address.")
     ] = False,
     workers: Annotated[int | None, typer.Option(metavar="N", help="Batch jobs at once (default: cores).")] = None,
+    load: opt.Load = None,
 ) -> None:
     """Open the workbench in the browser."""
-    start_app(port, address, trusted_network=trusted_network, workers=workers)
+    start_app(port, address, trusted_network=trusted_network, workers=workers, load=load or ())
 
 
 @app.command()
@@ -176,9 +177,9 @@ def inspect(
 @app.command()
 @_verb
 @opt.takes_flags()
-def evaluate(flags: opt.Flags, json: opt.Json = False) -> None:
+def evaluate(flags: opt.Flags, device: opt.Device = "cpu", json: opt.Json = False) -> None:
     """Accuracy of the ANN and of its SNN at t = 1..T."""
-    run, looks = _execute(opt.make_recipe(flags, snapshots=()))
+    run, looks = _execute(opt.make_recipe(flags, snapshots=()), device)
     curve = run.accuracy
     if json:
         print_json(
@@ -216,6 +217,7 @@ def residuals(
         str | None, typer.Option(help="Time-steps, 1,2,4; default: every t up to 8, then powers of two.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figure: FILE.pdf, .svg or .png.")] = None,
+    device: opt.Device = "cpu",
     json: opt.Json = False,
 ) -> None:
     """How the residual membrane potential v(t) is distributed at every site, by class of spike-count error."""
@@ -226,7 +228,7 @@ def residuals(
         made = made.changed(snapshots=default_snapshots(made.num_steps))
     if out is not None:
         _check_figure_path(out)
-    run, _ = _execute(made.changed(traces=0))
+    run, _ = _execute(made.changed(traces=0), device)
     report = run.residuals
     assert report is not None, "the recipe has snapshots"
     if json:
@@ -309,12 +311,13 @@ def convert(
 
 @app.command()
 @_verb
-def methods(json: opt.Json = False) -> None:
+def methods(load: opt.Load = None, json: opt.Json = False) -> None:
     """List the conversion methods."""
     from dataclasses import asdict
 
     from snnlab.core.registry import methods
 
+    opt.load_code(load or ())
     if json:
         print_json([asdict(card) for card in methods()])
         return
@@ -356,14 +359,14 @@ def fetch(
     typer.echo(f"{name} is in {folder}")
 
 
-def _execute(recipe: "Recipe") -> "tuple[Run, int | None]":
-    """Run a recipe and store it; (run, looks at its test set: None when they could not be counted)."""
+def _execute(recipe: "Recipe", device: str) -> "tuple[Run, int | None]":
+    """Run a recipe on a device and store it; (run, looks at its test set: None when they could not be counted)."""
     from snnlab.runs.execute import analyse_prepared, resolve
 
     started = time.perf_counter()
     with progress_bar() as progress:
         prepared = resolve(recipe, progress=progress)
-        run = analyse_prepared(prepared, started=started, progress=progress)
+        run = analyse_prepared(prepared, started=started, device=device, progress=progress)
     return run, keep(run)
 
 

@@ -14,7 +14,7 @@ from snnlab.cli.stored import keep
 from snnlab.core.errors import RecipeError
 
 if TYPE_CHECKING:
-    from snnlab.analysis.reports import Estimate, NoiseReport
+    from snnlab.analysis.reports import Estimate, LargestScale, NoiseReport, SensitivityReport
     from snnlab.core.recipe import Recipe
     from snnlab.runs.run import Run
 
@@ -36,6 +36,12 @@ Multiplier = Annotated[
 Std = Annotated[
     list[str] | None, typer.Option("--std", help="Std of one site by hand, NAME=V in activation units; repeatable.")
 ]
+Sensitivity = Annotated[
+    bool, typer.Option("--sensitivity", help="Say too which site matters: noise at one site at a time.")
+]
+MaxLoss = Annotated[
+    float | None, typer.Option(help="Say too the largest scale of the profile that costs at most so many points.")
+]
 Out = Annotated[Path | None, typer.Option(help="Write the measured profile: FILE.yaml.")]
 
 
@@ -49,6 +55,8 @@ def fit_noise(
     scale: Scale = None,
     multiplier: Multiplier = None,
     std: Std = None,
+    sensitivity: Sensitivity = False,
+    max_loss: MaxLoss = None,
     out: Out = None,
     json: opt.Json = False,
 ) -> None:
@@ -72,16 +80,17 @@ def fit_noise(
     made = _with_noise(opt.make_recipe(data, snapshots=()), noise)
     if eval_limit == 0 or (eval_limit is None and flags.recipe is None):
         made = made.changed(data={"limit": None if eval_limit == 0 else EVALUATION_IMAGES})
-    run, looks = _execute(made)
+    run, looks = _execute(made, sensitivity, max_loss)
     report, step = run.noise, run.recipe.num_steps
     assert report is not None, "a noise run has its report"
     if out is not None:
         report.evaluated(step).save(out)
         warn(f"wrote {out}, the noise profile at T = {step}")
     if json:
-        print_json(noise_as_json(report, step) | ({"test_looks": looks} if looks else {}))
+        print_json(noise_as_json(report, step) | _site_losses_as_json(run) | ({"test_looks": looks} if looks else {}))
     else:
         _print_table(run, report, step)
+        _print_site_losses(run)
 
 
 def noise_as_json(report: "NoiseReport", step: int) -> dict[str, Any]:
@@ -131,12 +140,54 @@ def _pairs(option: str, texts: Sequence[str] | None) -> dict[str, float] | None:
     return pairs
 
 
-def _execute(recipe: "Recipe") -> "tuple[Run, int | None]":
+def _execute(recipe: "Recipe", sensitivity: bool, max_loss: float | None) -> "tuple[Run, int | None]":
     from snnlab.runs.execute import fit_noise_run
+    from snnlab.runs.which_site import with_site_losses
 
+    if max_loss is not None and not 0 < max_loss <= 100:  # before the minutes that the rest may take
+        raise RecipeError(f"--max-loss {max_loss:g} must be above 0 and at most 100 points.")
     with progress_bar() as progress:
         run = fit_noise_run(recipe, progress=progress)
+        if sensitivity or max_loss is not None:
+            run = with_site_losses(run, sites=sensitivity, max_loss=max_loss, progress=progress)
     return run, keep(run)
+
+
+def _site_losses_as_json(run: "Run") -> dict[str, Any]:
+    """What was asked for beside the noise report; losses are fractions, as accuracies are."""
+    told: dict[str, Any] = {}
+    losses, largest = _site_losses(run)
+    if losses is not None:
+        told["sensitivity"] = [
+            {"name": loss.name, "loss": loss.value, "low": loss.low, "high": loss.high, "rank": loss.rank}
+            for loss in losses.losses
+        ]
+    if largest is not None:
+        told["largest_scale"] = largest.told()
+    return told
+
+
+def _print_site_losses(run: "Run") -> None:
+    losses, largest = _site_losses(run)
+    if losses is not None:
+        typer.echo("\nNoise at one site at a time: points of ANN accuracy that it costs, 95 % intervals over images")
+        frame = losses.to_frame()[["site", "relative_std", "loss", "low", "high", "rank", "rank_low", "rank_high"]]
+        typer.echo(frame.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+        together = 100 * losses.whole[0]
+        typer.echo(f"  all sites together {together:.2f}; the losses of single sites do not add up to it")
+    if largest is not None:
+        value, low, high = largest.scale.tolist()
+        shown = f"none ({largest.why})" if largest.why else f"{value:.3f}, {low:.3f} to {high:.3f}"
+        typer.echo(f"largest scale that costs at most {largest.points:g} points: {shown}")
+
+
+def _site_losses(run: "Run") -> "tuple[SensitivityReport | None, LargestScale | None]":
+    from snnlab.analysis.reports import LargestScale, SensitivityReport
+
+    losses, largest = run.reports.get("sensitivity"), run.reports.get("largest_scale")
+    assert losses is None or isinstance(losses, SensitivityReport), "stored under its own name"
+    assert largest is None or isinstance(largest, LargestScale), "stored under its own name"
+    return losses, largest
 
 
 def _print_table(run: "Run", report: "NoiseReport", step: int) -> None:

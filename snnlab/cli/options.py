@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from snnlab.core.errors import RecipeError
+from snnlab.core.loaded import load_named, name_files
 from snnlab.core.recipe import Recipe
 from snnlab.core.registry import card
 from snnlab.data.names import DATASETS
@@ -38,6 +39,10 @@ SiteEdit = Annotated[
 NumSteps = Annotated[int | None, typer.Option(help="T, simulated time-steps; every smaller t is in the result.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random choice.")]
 Dtype = Annotated[str | None, typer.Option(help="float32 (default), or float64 for edge cases.")]
+Load = Annotated[
+    list[Path] | None, typer.Option("--load", metavar="FILE", help="Python file with your own methods; repeatable.")
+]
+Device = Annotated[str, typer.Option(help="Where ANN and SNN run: cpu, or cuda.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe file (YAML); flags override its values.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
 
@@ -61,6 +66,7 @@ class Flags:
     seed: Seed = None
     dtype: Dtype = None
     recipe: RecipeFile = None
+    load: Load = None
 
 
 def takes_flags(*, without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -101,8 +107,9 @@ def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Re
         snapshots: Steps with residuals; None keeps the recipe file's within T.
 
     Raises:
-        RecipeError: Something is missing or not valid.
+        RecipeError: Something is missing or not valid, or a file of the user's raises.
     """
+    load_code(flags.load or ())
     values = Recipe.from_file(flags.recipe).to_dict() if flags.recipe else _from_checkpoint(flags)
     _put(
         values,
@@ -135,6 +142,18 @@ def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Re
     elif "snapshots" in values:
         values["snapshots"] = [t for t in values["snapshots"] if t <= values["num_steps"]]
     return Recipe.parse(values)
+
+
+def load_code(paths: Sequence[Path]) -> None:
+    """Run the user's own files, these and those of ``$SNNLAB_LOAD``.
+
+    Raises:
+        RecipeError: One of them cannot be read, raises, or registers nothing.
+    """
+    name_files(paths)
+    for file in load_named():
+        if file.problem:
+            raise RecipeError(file.problem)
 
 
 def _from_checkpoint(flags: Flags) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,6 +50,8 @@ NoiseLimit = Annotated[int | None, typer.Option(help="Calibration images that th
 Compat = Annotated[bool, typer.Option("--paper-compat", help="Mean of batch variances, as in the authors' code of NQ.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for every fine-tuned checkpoint and the recipe.")]
 State = Annotated[Path | None, typer.Option(help="Folder that keeps finished epochs; default: the user's data folder.")]
+Device = Annotated[str, typer.Option(help="What trains: cpu, or cuda.")]
+Devices = Annotated[int, typer.Option(help="Processes or GPUs that share each batch.")]
 
 
 def train(
@@ -71,13 +74,16 @@ def train(
     paper_compat: Compat = False,
     out: Out = None,
     state: State = None,
+    device: Device = "cpu",
+    devices: Devices = 1,
     json: opt.Json = False,
 ) -> None:
     """Does training with noise make the SNN better at T, beyond the same fine-tuning without?
 
-    Finished epochs are kept: the same line goes on where it was stopped.
+    Finished epochs are kept: the same line goes on where it was stopped, on whatever device.
     """
     from snnlab.sweeps.run import experiment_run
+    from snnlab.training.devices import helping
 
     recipe = experiment_recipe(
         flags,
@@ -99,11 +105,17 @@ def train(
         noise={"limit": noise_limit, "paper_compat": paper_compat or None},
         profile=profile,
     )
+    if helping():
+        with suppress(Exception, KeyboardInterrupt):  # the process that it helps says what is wrong
+            experiment_run(recipe, folder=state, device=device, devices=devices)
+        raise typer.Exit(0)
     if out is not None:
         _check_folder(out)
     try:
         with progress_bar() as progress:
-            run = experiment_run(recipe, folder=state, watch=warner(), progress=progress)
+            run = experiment_run(
+                recipe, folder=state, watch=warner(), device=device, devices=devices, progress=progress
+            )
     except KeyboardInterrupt:
         warn("finished epochs are kept: the same line goes on from there.")
         raise
@@ -150,11 +162,13 @@ def experiment_recipe(
             typed.setdefault("augment", ["crop"])  # digits are not mirrored
     drawn = {name: value for name, value in (noise or {}).items() if value is not None}
     if profile is not None:
-        drawn |= {"std": _read_profile(profile), "multipliers": {}, "scale": 1.0}
+        drawn |= {"std": _read_profile(profile, asked[0]), "multipliers": {}, "scale": 1.0}
     made = base.changed(noise=drawn, training=typed, experiment=experiment)
     assert made.experiment is not None, "given just now"
     if "profile" in made.experiment.arms and profile is None and (base.noise is None):
         raise RecipeError("The arm profile needs --profile FILE; write one with fit-noise --out FILE.")
+    if typed.get("noise") == "freeze" and "profile" not in made.experiment.arms:
+        raise RecipeError("--freeze keeps the std of the arm profile, and that is not among --arms; add it.")
     if profile is not None and "profile" not in made.experiment.arms:
         raise RecipeError("--profile is given, but the arm profile is not among --arms; add it, or leave the file out.")
     return made
@@ -230,8 +244,8 @@ def told(gain: "NoiseGain") -> list[str]:
     """The experiment in lines for people."""
     seeds = f"{len(gain.seeds)} seed{'s' * (len(gain.seeds) != 1)}"
     lines = [
-        f"{gain.split}, {gain.images} images, {seeds}, {gain.epochs} epochs. SNN accuracy in %, then points over the "
-        "control",
+        f"{gain.split}, {gain.images} images, {seeds}, {gain.epochs} epoch{'s' * (gain.epochs != 1)}. SNN "
+        "accuracy in %, then points over the control",
         "with the 95 % t interval over seeds.",
         "",
         f"{'arm':<10}{'ANN':>7}" + "".join(f"{f'T = {step}':>27}" for step in gain.steps),
@@ -269,14 +283,17 @@ def _record(run: "Run") -> None:
         warn(f"look {looks} at the test images of {run.recipe.data.dataset} with this checkpoint")
 
 
-def _read_profile(path: Path) -> dict[str, float]:
+def _read_profile(path: Path, target: int) -> dict[str, float]:
     from snnlab.calibration import NoiseProfile
 
     try:
-        return NoiseProfile.from_yaml(path.read_text()).std_by_site()
+        profile = NoiseProfile.from_yaml(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise RecipeError(f"The profile {path} cannot be read: {reason}.") from None
+    if profile.num_steps != target:
+        warn(f"{path} was measured at T = {profile.num_steps}, and the question is asked at T = {target}.")
+    return profile.std_by_site()
 
 
 def _check_folder(path: Path) -> None:

@@ -73,17 +73,69 @@ class SiteChoice(_Part):
     v0: float | None = Field(default=None, allow_inf_nan=False)
 
 
+class CodeChoice(_Part):
+    """The user's file that brings a method, so that no cache mixes two versions of it.
+
+    Args:
+        method: The method it is said of.
+        file: Its name, without the folder.
+        sha256: Hash of its content.
+    """
+
+    method: str
+    file: str
+    sha256: str
+
+
 class ConverterChoice(_Part):
-    """Which method, its parameters, and edits by hand."""
+    """Which method, its parameters, and edits by hand.
+
+    Args:
+        method: Name.
+        parameters: Hyper-parameters; the method's defaults fill what is missing.
+        sites: Edits by hand.
+        code: Of a method from a user's file, which file; filled in where it is loaded. A recipe that names a file that
+            is not loaded, or another version of it, can be read and shown, and is refused when it is run.
+    """
 
     method: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     sites: dict[str, SiteChoice] = Field(default_factory=dict)
+    code: CodeChoice | None = None
 
     @model_validator(mode="after")
     def _parameters_fit_the_method(self) -> Self:
-        object.__setattr__(self, "parameters", registry.card(self.method).check(self.parameters))
+        put = object.__setattr__  # the class is frozen for its users
+        named = self.code if self.code is not None and self.code.method == self.method else None
+        if named is not None and not registry.is_loaded(self.method, registry.Source(named.file, named.sha256)):
+            registry.remember(self.method, self.parameters, registry.Source(named.file, named.sha256))
+            if registry.source_of(self.method) is not None:
+                return self  # made elsewhere or earlier: its parameters are its own business
+        source = registry.source_of(self.method)
+        if source is not None and not registry.is_loaded(self.method, source):
+            raise RecipeError(f"The method {self.method!r} is of {source.file}, which is not loaded; add --load FILE.")
+        put(self, "parameters", registry.card(self.method).check(self.parameters))
+        put(self, "code", source and CodeChoice(method=self.method, file=source.file, sha256=source.sha256))
         return self
+
+    def check_code(self) -> None:
+        """Refuse to run a method whose file is not loaded as the recipe names it.
+
+        Raises:
+            RecipeError: It is not loaded, or another version of it is.
+        """
+        if self.code is None or registry.is_loaded(self.method, registry.Source(self.code.file, self.code.sha256)):
+            return
+        now = registry.source_of(self.method)
+        if now is not None and now.sha256 != self.code.sha256:
+            raise RecipeError(
+                f"This recipe was made with {self.code.file} of SHA-256 {self.code.sha256[:12]}, and the loaded one "
+                f"has {now.sha256[:12]}; load that version, or start snnlab again and make the recipe anew."
+            )
+        raise RecipeError(
+            f"The method {self.method!r} is of {self.code.file} (SHA-256 {self.code.sha256[:12]}), which is not "
+            "loaded; add --load FILE."
+        )
 
 
 class NoiseChoice(_Part):

@@ -46,6 +46,87 @@ REFERENCES = {
         "Frontiers in Neuroscience",
         2017,
     ),
+    "Han2020": Reference(
+        "Han et al.",
+        "RMP-SNN: Residual Membrane Potential Neuron for Enabling Deeper High-Accuracy and Low-Latency Spiking Neural "
+        "Network",
+        "CVPR",
+        2020,
+        "2003.01811",
+    ),
+    "Deng2021": Reference(
+        "Deng and Gu",
+        "Optimal Conversion of Conventional Artificial Neural Networks to Spiking Neural Networks",
+        "ICLR",
+        2021,
+        "2103.00476",
+    ),
+    "Li2021": Reference(
+        "Li et al.",
+        "A Free Lunch From ANN: Towards Efficient, Accurate Spiking Neural Networks Calibration",
+        "ICML",
+        2021,
+        "2106.06984",
+    ),
+    "Bu2022OPI": Reference(
+        "Bu et al.",
+        "Optimized Potential Initialization for Low-latency Spiking Neural Networks",
+        "AAAI",
+        2022,
+        "2202.01440",
+    ),
+    "Wang2022": Reference(
+        "Wang et al.",
+        "Signed Neuron with Memory: Towards Simple, Accurate and High-Efficient ANN-SNN Conversion",
+        "IJCAI",
+        2022,
+    ),
+    "Hao2023SRP": Reference(
+        "Hao et al.",
+        "Reducing ANN-SNN Conversion Error through Residual Membrane Potential",
+        "AAAI",
+        2023,
+        "2302.02091",
+    ),
+    "Hao2023COS": Reference(
+        "Hao et al.",
+        "Bridging the Gap between ANNs and SNNs by Calibrating Offset Spikes",
+        "ICLR",
+        2023,
+        "2302.10685",
+    ),
+    "Lv2024": Reference("Lv et al.", "Optimal ANN-SNN Conversion with Group Neurons", "ICASSP", 2024, "2402.19061"),
+    "Bu2025": Reference(
+        "Bu et al.",
+        "Inference-Scale Complexity in ANN-SNN Conversion for High-Performance and Low-Power Applications",
+        "CVPR",
+        2025,
+        "2409.03368",
+    ),
+    "Li2022": Reference(
+        "Li et al.", "Quantization Framework for Fast Spiking Neural Networks", "Frontiers in Neuroscience", 2022
+    ),
+    "Li2023": Reference(
+        "Li et al.", "Unleashing the Potential of Spiking Neural Networks with Dynamic Confidence", "ICCV", 2023
+    ),
+    "Li2023NA": Reference("Li and Rajendran", "Noise Adaptor in Spiking Neural Networks", "arXiv", 2023, "2312.05290"),
+    "Li2024NA": Reference(
+        "Li and Rajendran",
+        "Noise Adaptor: Enhancing Low-Latency Spiking Neural Networks through Noise-Injected Low-Bit ANN Conversion",
+        "arXiv",
+        2024,
+        "2411.17431",
+    ),
+    "Liu2025": Reference(
+        "Liu et al.", "Efficient ANN-SNN Conversion with Error Compensation Learning", "ICML", 2025, "2506.01968"
+    ),
+    "Datta2022": Reference(
+        "Datta and Beerel",
+        "Can Deep Neural Networks be Converted to Ultra Low-Latency Spiking Neural Networks?",
+        "DATE",
+        2022,
+        "2112.12133",
+    ),
     "He2015": Reference(
         "He et al.",
         "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification",

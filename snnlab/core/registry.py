@@ -1,10 +1,16 @@
-"""Method cards: what the app, the command line, the documentation and the contract tests know about a method."""
+"""Method cards: what the app, the command line, the documentation and the contract tests know about a method.
+
+A method comes with snnlab, or from a file of the user's (``snnlab.core.loaded``). Of the latter a process may know the
+card alone: the app's server never runs the file, which may import torch, and a stored run may be of a file that is not
+loaded now.
+"""
 
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 from snnlab.core.errors import RecipeError
@@ -103,20 +109,121 @@ class MethodCard:
 
 _NOT_METHODS = ("base", "apply")  # the machinery, of which `apply` needs torch
 
-_registered: dict[str, tuple[MethodCard, type]] = {}
+
+@dataclass(frozen=True)
+class Source:
+    """A file of the user's that brings methods.
+
+    Args:
+        file: Its name, without the folder.
+        sha256: Hash of its content.
+    """
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A known method.
+
+    Args:
+        card: Its card.
+        cls: Its class; None where this process knows the card alone.
+        source: The user's file; None for snnlab's own.
+        absent: Nothing of it is loaded: a stored run names it.
+    """
+
+    card: MethodCard
+    cls: type | None
+    source: Source | None = None
+    absent: bool = False
+
+
+_registered: dict[str, _Entry] = {}
+_loading: list[Source] = []
 
 
 def register(cls: type) -> type:
     """Class decorator: make a method known by the card in its ``card`` attribute.
 
     Raises:
-        AssertionError: Another class already holds the name.
+        RecipeError: A user's file takes the name of another method, or its card does not fit its class.
+        AssertionError: Another class of snnlab already holds the name.
     """
     card: MethodCard = cls.card  # type: ignore[attr-defined]
     holder = _registered.get(card.name)
-    assert holder is None or holder[1].__qualname__ == cls.__qualname__, f"two methods are called {card.name}"
-    _registered[card.name] = (card, cls)
+    source = _loading[-1] if _loading else None
+    if source is not None:
+        _check_loaded(cls, card, holder)
+    elif holder is not None and not holder.absent:
+        assert holder.cls is not None, f"two methods are called {card.name}"
+        assert holder.cls.__qualname__ == cls.__qualname__, f"two methods are called {card.name}"
+    _registered[card.name] = _Entry(card, cls, source)
     return cls
+
+
+def _check_loaded(cls: type, card: MethodCard, holder: _Entry | None) -> None:
+    if not isinstance(card, MethodCard):
+        raise RecipeError(f"{cls.__name__}.card is a {type(card).__name__}; make it a MethodCard.")
+    if card.kind != "converter" or not callable(getattr(cls, "neuron_for", None)):
+        raise RecipeError(f"{cls.__name__} is no converter: give its card kind='converter', and write neuron_for.")
+    if holder is not None and not holder.absent:
+        owner = "snnlab has" if holder.source is None else f"{holder.source.file} brings"
+        raise RecipeError(f"{owner} a method {card.name!r} already; give yours another name.")
+    held = {field.name for field in fields(cls)} if is_dataclass(cls) else set()
+    if missing := [parameter.name for parameter in card.parameters if parameter.name not in held]:
+        raise RecipeError(
+            f"{cls.__name__} has no field {missing[0]!r}, which its card lists as a parameter; make it a frozen "
+            "dataclass with that field, and let @register stand above @dataclass."
+        )
+    for parameter in card.parameters:
+        if not parameter.choices and None in (parameter.low, parameter.high):
+            raise RecipeError(
+                f"The parameter {parameter.name!r} of {cls.__name__} has no range; give it low= and high=, or choices=."
+            )
+        parameter.check(parameter.default)
+
+
+@contextmanager
+def loading(source: Source) -> Iterator[None]:
+    """What is registered within belongs to this file; where it raises, nothing of it stays."""
+    before = dict(_registered)
+    _loading.append(source)
+    try:
+        yield
+    except BaseException:
+        _registered.clear()
+        _registered.update(before)
+        raise
+    finally:
+        _loading.pop()
+
+
+def adopt(card: MethodCard, source: Source) -> None:
+    """Know a method of the user's by its card alone, in a process that does not run the file."""
+    _registered[card.name] = _Entry(card, None, source)
+
+
+def remember(name: str, parameters: Mapping[str, Any], source: Source) -> None:
+    """Let ``card`` answer for a method that a stored run names and nobody has loaded; menus do not list it."""
+    _discover()
+    if name not in _registered:
+        known = tuple(Parameter(key, value, "Of a file that is not loaded.") for key, value in parameters.items())
+        told = f"Of {source.file}, which is not loaded."
+        card = MethodCard(name, "converter", f"{name} (not loaded)", told, "", 0, "official_code", (), known, "")
+        _registered[name] = _Entry(card, None, source, absent=True)
+
+
+def source_of(name: str) -> Source | None:
+    """The user's file that brings a method; None for snnlab's own; errors as ``card``."""
+    return _entry(name).source
+
+
+def is_loaded(name: str, source: Source) -> bool:
+    """Whether exactly this file brings this method here."""
+    holder = _registered.get(name)
+    return holder is not None and not holder.absent and holder.source == source
 
 
 def unregister(name: str) -> None:
@@ -134,24 +241,36 @@ def _discover() -> None:
 def methods() -> tuple[MethodCard, ...]:
     """Every registered card, by year and name."""
     _discover()
-    return tuple(sorted((card for card, _ in _registered.values()), key=lambda card: (card.year, card.name)))
+    known = (entry.card for entry in _registered.values() if not entry.absent)
+    return tuple(sorted(known, key=lambda card: (card.year, card.name)))
 
 
 def method_class(name: str) -> type:
     """The class registered as ``name``.
 
     Raises:
-        RecipeError: No such method; the nearest name is proposed.
+        RecipeError: No such method, the nearest name is proposed; or its file is not loaded here.
     """
+    entry = _entry(name)
+    if entry.cls is None:
+        assert entry.source is not None, "only a user's method can be known by its card alone"
+        raise RecipeError(f"The method {name!r} is of {entry.source.file}, which is not loaded; add --load FILE.")
+    return entry.cls
+
+
+def _entry(name: str) -> _Entry:
     _discover()
     if name not in _registered:
         near = difflib.get_close_matches(str(name), _registered, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(_registered))}."
         raise RecipeError(f"There is no method {name!r}; {hint}")
-    return _registered[name][1]
+    return _registered[name]
 
 
 def card(name: str) -> MethodCard:
-    """The card of one method; errors as ``method_class``."""
-    method_class(name)
-    return _registered[name][0]
+    """The card of one method.
+
+    Raises:
+        RecipeError: No such method; the nearest name is proposed.
+    """
+    return _entry(name).card

@@ -3,33 +3,42 @@
 from snnlab.figures import export, style, tables
 from snnlab.figures.accuracy import accuracy_vs_steps
 from snnlab.figures.arms import arm_name, arm_note, arm_role, gain_table, gain_text
+from snnlab.figures.compare import comparison
 from snnlab.figures.edits import conversion_change
 from snnlab.figures.export import bundle
 from snnlab.figures.figure import Figure
 from snnlab.figures.final import final_accuracy, ordinal
 from snnlab.figures.gain import noise_gain
 from snnlab.figures.gap import gap_over_depth, noise_by_epoch, std_by_epoch
+from snnlab.figures.group import seed_group
+from snnlab.figures.inside import errors_over_depth, inside_change
 from snnlab.figures.neuron import neuron_trace
 from snnlab.figures.noise import noise_gap, noise_profile, noise_scales
 from snnlab.figures.overview import residual_overview
+from snnlab.figures.paper_table import PaperTable, paper_table
 from snnlab.figures.residuals import residual_site, spike_errors
 from snnlab.figures.rows import stage_of
 from snnlab.figures.sites import site_profile
 from snnlab.figures.training import training_curves
+from snnlab.figures.which_site import sensitivity
 
 __all__ = [
     "Figure",
+    "PaperTable",
     "accuracy_vs_steps",
     "arm_name",
     "arm_note",
     "arm_role",
     "bundle",
+    "comparison",
     "conversion_change",
+    "errors_over_depth",
     "export",
     "final_accuracy",
     "gain_table",
     "gain_text",
     "gap_over_depth",
+    "inside_change",
     "neuron_trace",
     "noise_by_epoch",
     "noise_gain",
@@ -37,8 +46,11 @@ __all__ = [
     "noise_profile",
     "noise_scales",
     "ordinal",
+    "paper_table",
     "residual_overview",
     "residual_site",
+    "seed_group",
+    "sensitivity",
     "site_profile",
     "spike_errors",
     "stage_of",

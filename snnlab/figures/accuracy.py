@@ -8,8 +8,11 @@ import pandas as pd
 
 from snnlab.analysis.reports import AccuracyCurve, NoiseReport
 from snnlab.core.errors import SnnlabError
+from snnlab.core.literature import PublishedNumber
+from snnlab.figures import published
 from snnlab.figures.figure import Figure
-from snnlab.figures.scene import Axis, Band, Layout, Line, Mark, Note, Panel, Points, Segments, nice_ticks
+from snnlab.figures.scene import Axis, Band, Layout, Line, Mark, Note, Panel, Points, Segments
+from snnlab.figures.steps import percent_axis, step_axis
 from snnlab.figures.style import SERIES, shorten
 from snnlab.figures.tables import percent, percent_interval, points
 
@@ -26,6 +29,7 @@ def accuracy_vs_steps(
     log_steps: bool = False,
     within: float = 1.0,
     noisy: NoiseReport | None = None,
+    literature: Sequence[PublishedNumber] = (),
 ) -> Figure:
     """Accuracy after t = 1..T, one curve a conversion with its 95 % band, the ANN as a horizontal line.
 
@@ -33,10 +37,11 @@ def accuracy_vs_steps(
         curves: The conversion, then those it is compared with; the second is drawn green.
         log_steps: Logarithmic steps, base 2.
         noisy: Noise of the first conversion: the ANN with noise of the gap's std at each T, orange.
+        literature: Published numbers, as ``snnlab.literature`` gives them: open grey markers, up to the largest T.
         within: A diamond marks the step from which on the SNN stays within so many points of its ANN.
 
     Raises:
-        SnnlabError: No curve, or more than there are colours.
+        SnnlabError: No curve, more than there are colours, or published networks than there are markers.
     """
     curves = [curves] if isinstance(curves, AccuracyCurve) else list(curves)
     if not 1 <= len(curves) <= MOST_CURVES:
@@ -45,11 +50,10 @@ def accuracy_vs_steps(
         )
     names = _distinct([curve.name for curve in curves])
     num_steps = max(curve.num_steps for curve in curves)
-    left, right = (0.9, num_steps * 1.12) if log_steps else _padded(num_steps)
-    bottom, top = _percent_range(curves, noisy)
-    x = Axis(left, right, "time-steps t", _step_ticks(num_steps, log_steps), log=log_steps)
-    percents = tuple((value, f"{value:g}") for value in nice_ticks(bottom, min(top, 100)))
-    y = Axis(bottom, top, "accuracy (%)", percents, grid=True)
+    others = published.by_series(literature, num_steps)
+    x = step_axis(num_steps, log=log_steps)
+    y = percent_axis(*_extremes(curves, noisy, [row for rows in others.values() for row in rows]))
+    left, right, bottom = x.low, x.high, y.low
 
     marks: list[Mark] = []
     ends = np.array([left, right])
@@ -62,6 +66,7 @@ def accuracy_vs_steps(
         marks.append(Line(ends, level, "ann", dash="dash", width=0.9, label=text, hover=(f"{label}\n{value}",) * 2))
     if noisy is not None:
         marks += _noisy_ann(noisy)
+    marks += published.marks(others)
     reached: list[Mark] = []
     firsts = [curve.first_step_within(within) for curve in curves]
     labels, meaning = _StepLabels(curves, x, y), f"from here on within {_points(within)} of the ANN"
@@ -84,11 +89,13 @@ def accuracy_vs_steps(
         if len(curves) == 1
         else "Which conversion needs fewer time-steps?",
         subtitle=_subtitle(curves),
-        alt=_alt(curves, names, firsts, within) + (_noisy_text(noisy) if noisy is not None else ""),
+        alt=_alt(curves, names, firsts, within)
+        + (_noisy_text(noisy) if noisy is not None else "")
+        + published.in_words(others),
         panels=(Panel(x, y, (*marks, *reached)),),
         layout=Layout(aspect=0.66, pixels=360),
-        data=_frame(curves, names, noisy),
-        foot=f"Shaded: 95 % Wilson intervals over images.{never}",
+        data=_frame(curves, names, noisy, others),
+        foot=f"Shaded: 95 % Wilson intervals over images.{never}{published.foot(literature, num_steps)}",
     )
 
 
@@ -105,33 +112,16 @@ def _distinct(names: list[str]) -> list[str]:
     return result
 
 
-def _padded(num_steps: int) -> tuple[float, float]:
-    pad = max(0.04 * (num_steps - 1), 0.12)
-    return 1 - pad, num_steps + pad
-
-
-def _percent_range(curves: list[AccuracyCurve], noisy: NoiseReport | None) -> tuple[float, float]:
+def _extremes(
+    curves: list[AccuracyCurve], noisy: NoiseReport | None, others: Sequence[PublishedNumber]
+) -> tuple[float, float]:
     lowest = min(min(float(curve.snn_interval[0].min()), curve.ann_interval[0]) for curve in curves)
     if noisy is not None:
         lowest = min(lowest, *(noisy.noisy(target).low for target in noisy.targets))
+    lowest = min([lowest, *(row.snn_accuracy for row in others)])
     highest = max(max(float(curve.snn_interval[1].max()), curve.ann_interval[1]) for curve in curves)
-    low = max(0.0, np.floor((100 * lowest - 1) / 10) * 10)
-    high = min(100.0, np.ceil((100 * highest + 1) / 5) * 5)
-    if high - low < 10.0:
-        low = max(0.0, high - 10)
-    margin = 0.03 * (high - low)  # markers at 0 and 100 % are drawn whole
-    return float(low - margin * (low == 0)), float(high + margin)
-
-
-def _step_ticks(num_steps: int, log_steps: bool) -> tuple[tuple[float, str], ...]:
-    if log_steps:
-        powers = [2**i for i in range(num_steps.bit_length()) if 2**i <= num_steps]
-        powers = powers[:: 2 if len(powers) > 10 else 1]
-        return tuple((float(step), str(step)) for step in powers)
-    if num_steps <= 10:
-        return tuple((float(step), str(step)) for step in range(1, num_steps + 1))
-    every = next(size for size in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if num_steps / size <= 9)
-    return ((1.0, "1"), *((float(step), str(step)) for step in range(every, num_steps + 1, every)))
+    highest = max([highest, *(row.snn_accuracy for row in others)])
+    return lowest, highest
 
 
 def _anns(curves: list[AccuracyCurve], names: list[str]) -> list[tuple[AccuracyCurve, str]]:
@@ -238,7 +228,9 @@ def _alt(curves: list[AccuracyCurve], names: list[str], firsts: list[int | None]
     return "Line chart of accuracy against time-steps. " + " ".join(parts)
 
 
-def _frame(curves: list[AccuracyCurve], names: list[str], noisy: NoiseReport | None) -> pd.DataFrame:
+def _frame(
+    curves: list[AccuracyCurve], names: list[str], noisy: NoiseReport | None, others: published.Series
+) -> pd.DataFrame:
     frames = []
     for curve, name in zip(curves, names, strict=True):
         frame = curve.to_frame()
@@ -248,4 +240,6 @@ def _frame(curves: list[AccuracyCurve], names: list[str], noisy: NoiseReport | N
         frame = noisy.accuracy_frame()
         frame = frame[(frame["role"] == "noisy_ann") & np.isclose(frame["scale"].astype(float), 1.0)]
         frames.append(frame.drop(columns="scale").assign(conversion=curves[0].name))
+    if others:
+        frames.append(published.frame(others))
     return pd.concat(frames, ignore_index=True)

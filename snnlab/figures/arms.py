@@ -2,10 +2,8 @@
 
 import pandas as pd
 
-from snnlab.analysis.reports import CONTROL, Gain, NoiseGain
+from snnlab.analysis.reports import BASE, CONTROL, Gain, NoiseGain
 from snnlab.figures.tables import number, percent
-
-BASE = "base"
 
 _NAMES = {
     BASE: ("untouched base", "no fine-tuning"),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snnlab.analysis.reports import CONTROL, Gain, NoiseGain
-from snnlab.figures.arms import BASE, arm_accuracy, arm_gain, arm_name, arm_note, arm_role, gain_text
+from snnlab.analysis.reports import BASE, CONTROL, Gain, NoiseGain
+from snnlab.figures.arms import arm_accuracy, arm_gain, arm_name, arm_note, arm_role, gain_text
 from snnlab.figures.figure import Figure
 from snnlab.figures.scene import Axis, Layout, Mark, Note, Panel, Points, Rule, Segments, number_ticks
 from snnlab.figures.tables import number, percent

@@ -36,7 +36,7 @@ def gap_over_depth(report: NoiseGain, arms: Sequence[str] = (CONTROL, "nq")) -> 
         title="Does the gap shrink where noise was added?",
         subtitle=f"gap at T = {report.target} · mean over {len(report.seeds)} seeds · calibration images",
         alt=f"Line chart of std over threshold of the gap at {len(report.names)} sites, input first. RMS: {told}.",
-        panels=(_panel(report.names, lines, "std of the gap / threshold"),),
+        panels=(depth_panel(report.names, lines, "std of the gap / threshold"),),
         layout=Layout(aspect=0.6, pixels=300),
         data=_frame(report.names, lines),
         foot=f"RMS over sites: {told}. A network can learn to bear the gap without making it smaller.",
@@ -73,7 +73,7 @@ def std_by_epoch(std: np.ndarray, names: Sequence[str], subtitle: str) -> Figure
         title="How does the noise change while it trains?",
         subtitle=subtitle,
         alt=f"Line chart of std over threshold of the noise at {len(names)} sites, in {len(lines)} epochs.",
-        panels=(_panel(names, lines, "std of the noise / threshold"),),
+        panels=(depth_panel(names, lines, "std of the noise / threshold"),),
         layout=Layout(aspect=0.6, pixels=300),
         data=_frame(names, lines),
     )
@@ -86,14 +86,32 @@ def _mean_over_seeds(std: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _panel(names: Sequence[str], lines: dict[str, tuple[str, np.ndarray]], title: str) -> Panel:
+def depth_panel(
+    names: Sequence[str],
+    lines: dict[str, tuple[str, np.ndarray]],
+    title: str,
+    *,
+    told: str = "std / threshold",
+    unit: str = "",
+    column: int = 0,
+) -> Panel:
+    """Lines over the sites, input first.
+
+    Args:
+        names: Sites.
+        lines: Name -> role of its colour, and its values, one a site.
+        title: Quantity and unit.
+        told: The quantity as the hover text calls it.
+        unit: Its unit.
+        column: Column of the panel.
+    """
     x = np.arange(len(names), dtype=float)
     largest = max((float(np.nanmax(values)) for _, values in lines.values()), default=0.0)
     top = 1.08 * largest if largest > 0 else 1.0
     marks: list[Mark] = []
     for place, (name, (role, values)) in enumerate(lines.items()):
         hover = tuple(
-            f"{name}\n{site}\nstd / threshold {number(value, 3)}" for site, value in zip(names, values, strict=True)
+            f"{name}\n{site}\n{told} {number(value, 3)}{unit}" for site, value in zip(names, values, strict=True)
         )
         marker = _MARKERS[place % 4] if len(x) <= NAMED_ROWS else ""
         marks.append(Line(x, values, role, 1.1, _DASHES[place % 4], marker, label=name, hover=hover))
@@ -102,15 +120,18 @@ def _panel(names: Sequence[str], lines: dict[str, tuple[str, np.ndarray]], title
         Axis(-0.4, len(x) - 0.6, "site, input first", _site_ticks(names)),
         Axis(0, top, title, ticks, grid=True),
         tuple(marks),
+        column=column,
     )
 
 
 def _site_ticks(names: Sequence[str]) -> tuple[tuple[float, str], ...]:
-    """The first site of every stage, and no more names than fit side by side."""
+    """The first site of every stage; of labels that would lie side by side the later one, as more sites follow it."""
     starts = [i for i, name in enumerate(names) if i == 0 or stage_of(name) != stage_of(names[i - 1])]
     if len(starts) > 6:
         starts = [round(share * (len(names) - 1)) for share in (0, 0.25, 0.5, 0.75)]
-    return tuple((float(i), shorten(stage_of(names[i]), 14)) for i in starts)
+    apart = 0.13 * len(names)
+    kept = [i for i, after in zip(starts, [*starts[1:], len(names) + apart], strict=True) if after - i >= apart]
+    return tuple((float(i), shorten(stage_of(names[i]), 14)) for i in kept)
 
 
 def _frame(names: Sequence[str], lines: dict[str, tuple[str, np.ndarray]]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import pandas as pd
 from snnlab.core.errors import SnnlabError
 
 MINUS = "−"
+INTERPRETATION_NOTE = "Interpretation: the source does not settle every detail."
+PUBLISHED_NOTE = "Published elsewhere, not measured here; on other networks and images."
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")  # spreadsheets read full-width signs too
 
 _LATEX = {
@@ -43,6 +45,7 @@ _LATEX = {
     "·": r"\textperiodcentered{}",
     "…": r"\ldots{}",
     "†": r"\textdagger{}",
+    "‡": r"\textdaggerdbl{}",
     "\u00a0": "~",
 }
 
@@ -117,6 +120,7 @@ def to_latex(
     percents: Collection[str] = (),
     decimals: int | Mapping[str, int] = 2,
     interpretations: Collection[str] = (),
+    published: Collection[str] = (),
 ) -> str:
     r"""The table in LaTeX with booktabs rules; every name and the caption are escaped.
 
@@ -130,6 +134,8 @@ def to_latex(
         decimals: Of fractional numbers, for all columns or by column.
         interpretations: Text cells (method names) that are interpretations of a source, not reproductions: they
             carry a dagger, and a line below the table says so.
+        published: Text cells (names) of rows that were published elsewhere: they carry a double dagger, and a line
+            below the table says so.
 
     Raises:
         SnnlabError: ``low`` and ``high`` without a column before them.
@@ -143,11 +149,12 @@ def to_latex(
     frame = frame.set_axis(columns, axis=1)
     bounded = _bounded_column(columns)
     shown = [column for column in columns if bounded is None or column not in ("low", "high")]
-    heads, lines, marked = [], [], False
+    heads, lines = [], []
+    notes: dict[str, str] = {}
     for column in shown:
         unit = " (%)" if column in percents else ""
         interval = " [95 % interval]" if column == bounded else ""
-        heads.append(_escape(column.replace("_", " ") + unit + interval))
+        heads.append(escape_latex(column.replace("_", " ") + unit + interval))
     for place in range(len(frame)):
         row = {column: frame[column].iloc[place] for column in columns}  # a row as a Series would turn 4 into 4.0
         cells = []
@@ -157,34 +164,60 @@ def to_latex(
             text = _cell(row[column], scale, places)
             if column == bounded:
                 text += f" [{_cell(row['low'], scale, places)}, {_cell(row['high'], scale, places)}]"
-            text = _escape(text)
-            if row[column] in interpretations:
-                text, marked = text + r"\textsuperscript{\textdagger}", True
-            cells.append(text)
+            cells.append(escape_latex(text) + _marks(row[column], interpretations, published, notes))
         lines.append(" & ".join(cells) + r" \\")
     numeric = [pd.api.types.is_numeric_dtype(frame[column]) for column in shown]
-    note = [
-        r"\\[2pt]\footnotesize \textsuperscript{\textdagger} Interpretation: the source does not settle every detail."
-    ]
+    return latex_table(
+        caption, label, "".join("r" if is_number else "l" for is_number in numeric), heads, lines, list(notes.values())
+    )
+
+
+def latex_table(
+    caption: str, label: str, alignment: str, heads: Sequence[str], lines: Sequence[str], notes: Sequence[str]
+) -> str:
+    """The frame of every LaTeX table.
+
+    Args:
+        caption: Plain text.
+        label: As ``to_latex``.
+        alignment: One letter a column.
+        heads: Headings, already LaTeX.
+        lines: Rows and rules, already LaTeX.
+        notes: Lines below the table, already LaTeX.
+    """
     return "\n".join(
         [
             r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}",
             r"\begin{table}",
             r"  \centering",
-            f"  \\caption{{{_escape(caption)}}}",
+            f"  \\caption{{{escape_latex(caption)}}}",
             f"  \\label{{{_label(label)}}}",
-            f"  \\begin{{tabular}}{{{''.join('r' if is_number else 'l' for is_number in numeric)}}}",
+            f"  \\begin{{tabular}}{{{alignment}}}",
             r"    \toprule",
             "    " + " & ".join(heads) + r" \\",
             r"    \midrule",
             *(f"    {line}" for line in lines),
             r"    \bottomrule",
             r"  \end{tabular}",
-            *(f"  {line}" for line in note if marked),
+            *(rf"  \\[2pt]\footnotesize {note}" for note in notes),
             r"\end{table}",
             "",
         ]
     )
+
+
+def latex_mark(symbol: str) -> str:
+    """``"†"`` or ``"‡"`` raised, as it stands behind a name and before its note."""
+    return rf"\textsuperscript{{{escape_latex(symbol).removesuffix('{}')}}}"
+
+
+def _marks(value: Any, interpretations: Collection[str], published: Collection[str], notes: dict[str, str]) -> str:
+    found = ""
+    for symbol, names, told in (("†", interpretations, INTERPRETATION_NOTE), ("‡", published, PUBLISHED_NOTE)):
+        if isinstance(value, str) and value in names:
+            found += latex_mark(symbol)
+            notes[symbol] = f"{latex_mark(symbol)} {told}"
+    return found
 
 
 def _inert(value: Any) -> Any:
@@ -216,7 +249,8 @@ def _cell(value: Any, scale: float, decimals: int) -> str:
     return " ".join(str(value).split())
 
 
-def _escape(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Plain text as LaTeX shows it."""
     held = (c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
     return "".join(_LATEX.get(c, c) for c in held)
 

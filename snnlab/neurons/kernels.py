@@ -190,10 +190,10 @@ def fire(  # type: ignore[no-untyped-def]
 
     Args:
         current: Input, (T, N, P), or (1, N, P) when it is the same at every step; float32 or float64.
-        threshold: (P,), same type.
-        initial: v(0), (P,), same type.
+        threshold: (P,), same type, or float64: potentials are of its type.
+        initial: v(0), (P,), type of the threshold.
         at_equality: Fire on ``>=`` rather than ``>``.
-        emitted: Receives threshold x spikes, (T, N, P); may be ``current``.
+        emitted: Receives threshold x spikes, (T, N, P), type of the input; may be ``current``.
         first: First image to run; bounds, not slices, keep the arrays contiguous for the compiler.
         last: Image after the last one.
         snapshot_at: Snapshot index of each step, -1 for none, (T,).
@@ -211,7 +211,7 @@ def fire(  # type: ignore[no-untyped-def]
     """
     steps, _, neurons = emitted.shape
     constant = current.shape[0] == 1
-    scratch = np.empty((3, _BLOCK), dtype=current.dtype)
+    scratch = np.empty((3, _BLOCK), dtype=threshold.dtype)
     count_scratch = np.empty(_BLOCK, dtype=np.int32)
     charge_scratch = np.empty(_BLOCK, dtype=np.float64)
     total_spikes = 0

@@ -15,31 +15,43 @@ _WHERE = {
     "analyse": "execute",
     "as_cli": "snippets",
     "as_python": "snippets",
+    "compare": "comparing",
     "default_recipe": "defaults",
     "default_snapshots": "defaults",
     "default_target": "defaults",
     "evaluate_final": "final",
     "experiment_sha": "protocol",
+    "export_run": "export",
+    "figures_of": "contents",
     "fit_noise_run": "execute",
     "is_current": "protocol",
     "keep_upload": "storage",
+    "line_of": "plain",
     "lineage_of": "protocol",
     "noise_recipe": "defaults",
+    "offline_report": "offline",
     "protocol_of": "protocol",
     "resolve": "execute",
 }
+_REPORTS = ("Comparison", "SeedGroup")  # what is made of several runs, from below
 
 _MODULES = ("storage",)
 
-__all__ = [*_WHERE, *_MODULES]
+__all__ = [*_WHERE, *_REPORTS, *_MODULES]
 
 if TYPE_CHECKING:
+    from snnlab.analysis.reports import Comparison, SeedGroup
     from snnlab.runs import storage
+    from snnlab.runs.comparing import compare
+    from snnlab.runs.contents import figures_of
     from snnlab.runs.defaults import default_recipe, default_snapshots, default_target, noise_recipe
     from snnlab.runs.execute import analyse, fit_noise_run, resolve
+    from snnlab.runs.export import export_run
     from snnlab.runs.final import evaluate_final
     from snnlab.runs.jobs import Job
+    from snnlab.runs.offline import offline_report
     from snnlab.runs.paths import allowed_path
+    from snnlab.runs.plain import line_of
     from snnlab.runs.pool import Pool
     from snnlab.runs.protocol import Arm, Protocol, experiment_sha, is_current, lineage_of, protocol_of
     from snnlab.runs.run import Run
@@ -52,6 +64,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used."""
     if name in _WHERE:
         return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    if name in _REPORTS:
+        return getattr(importlib.import_module("snnlab.analysis.reports"), name)
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from snnlab.runs.worker_process import ASK, BATCH, SPARE, WorkerProcess
@@ -32,6 +32,8 @@ class Crew:
         self._hear = hear
         self._asks = asks
         self._environment = environment
+        self.devices: tuple[str, ...] = ("cpu",)
+        """Where networks can run, as the last process that started has told."""
         self._processes: list[WorkerProcess] = []
         self._failed_starts = 0
 
@@ -89,9 +91,9 @@ class Crew:
                 self._failed_starts = MOST_FAILED_STARTS
                 return
 
-    def is_ready(self, process: WorkerProcess) -> None:
-        """A process has said that it is."""
-        process.ready = True
+    def is_ready(self, process: WorkerProcess, devices: Sequence[str]) -> None:
+        """A process has said that it is, and which devices it sees."""
+        process.ready, self.devices = True, tuple(devices)
         self._failed_starts = 0
 
     def forgive(self) -> None:

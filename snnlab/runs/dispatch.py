@@ -217,7 +217,7 @@ class Dispatch:
                     self._lost(entry)
                 self._fail_if_nothing_starts()
             elif "ready" in message:
-                self.crew.is_ready(process)
+                self.crew.is_ready(process, message["ready"])
             elif "progress" in message:
                 if entry is not None:
                     done, total, what = message["progress"]

@@ -29,6 +29,7 @@ from snnlab.data.normalization import presets_for
 from snnlab.io import Checkpoint, candidates, load_checkpoint
 from snnlab.runs.run import Run, environment
 from snnlab.simulation import Recording, SiteRecording, SpikingModel, simulate
+from snnlab.simulation.devices import find_device
 
 DETECTIVE_IMAGES = 500
 
@@ -198,6 +199,7 @@ def rank_architectures(
 def convert_prepared(prepared: Prepared, *, progress: ProgressCallback = silent) -> SpikingModel:
     """The spiking network of a recipe."""
     choice = prepared.recipe.converter
+    choice.check_code()
     wants_data = "calibration_data" in method_card(choice.method).needs
     return convert(
         prepared.checkpoint.build(),
@@ -209,8 +211,13 @@ def convert_prepared(prepared: Prepared, *, progress: ProgressCallback = silent)
     )
 
 
-def analyse(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
+def analyse(recipe: Recipe, *, device: str = "cpu", progress: ProgressCallback = silent) -> Run:
     """Run a recipe from checkpoint to reports. Stores nothing.
+
+    Args:
+        recipe: What to run.
+        device: ``"cpu"`` or ``"cuda"``: where ANN and SNN run; calibration is on the CPU.
+        progress: Called with images done and in all of every stage.
 
     Returns:
         A run with reports ``accuracy`` and ``conversion``, with snapshots also ``residuals``, with traces ``traces``.
@@ -221,15 +228,18 @@ def analyse(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     """
     started = time.perf_counter()
     prepared = resolve(recipe, progress=progress)
-    return analyse_prepared(prepared, started=started, progress=progress)
+    return analyse_prepared(prepared, started=started, device=device, progress=progress)
 
 
-def analyse_prepared(prepared: Prepared, *, started: float, progress: ProgressCallback = silent) -> Run:
+def analyse_prepared(
+    prepared: Prepared, *, started: float, device: str = "cpu", progress: ProgressCallback = silent
+) -> Run:
     """As ``analyse``, for a recipe already resolved."""
     recipe, card = prepared.recipe, prepared.checkpoint.card
+    find_device(device)  # before anything takes time
     images = prepared.split(recipe.data.split, recipe.data.limit)
     snn = convert_prepared(prepared, progress=progress)
-    ann_predictions = predict(prepared.checkpoint.build(), images, progress=progress)
+    ann_predictions = predict(prepared.checkpoint.build(), images, device=device, progress=progress)
     recording = simulate(
         snn,
         images,
@@ -238,6 +248,7 @@ def analyse_prepared(prepared: Prepared, *, started: float, progress: ProgressCa
         candidates="random" if recipe.traces and recipe.snapshots else None,
         seed=recipe.seed,
         dtype=getattr(torch, recipe.dtype),
+        device=device,
         progress=progress,
     )
     reports: dict[str, Report] = {
@@ -250,7 +261,7 @@ def analyse_prepared(prepared: Prepared, *, started: float, progress: ProgressCa
         reports["residuals"] = residuals(recording)
         if recipe.traces:
             reports["traces"] = traces(recording, per_class=recipe.traces)
-    return _finished(prepared, reports, recording, started)
+    return _finished(prepared, reports, recording, started, device=device)
 
 
 def fit_noise_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
@@ -344,14 +355,20 @@ def edited_profile(measured: NoiseProfile, choice: NoiseChoice) -> NoiseProfile:
 
 
 def _finished(
-    prepared: Prepared, reports: dict[str, Report], recording: Recording, started: float, *, verb: str = "analyse"
+    prepared: Prepared,
+    reports: dict[str, Report],
+    recording: Recording,
+    started: float,
+    *,
+    verb: str = "analyse",
+    device: str = "cpu",
 ) -> Run:
     return Run(
         recipe=prepared.recipe,
         reports=reports,
         card=_shaped(prepared.checkpoint.card.to_dict(), recording.sites),
         notes=prepared.notes,
-        environment=environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads()),
+        environment=environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads(), device=device),
         verb=verb,
     )
 

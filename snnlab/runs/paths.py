@@ -52,6 +52,11 @@ def kept_folder() -> Path:
     return platformdirs.user_cache_path("snnlab") / "checkpoints"
 
 
+def training_folder() -> Path:
+    """Root of all kept trainings, in the user's data folder: each in a folder named by the hash of its settings."""
+    return platformdirs.user_data_path("snnlab") / "experiments"
+
+
 def kept_checkpoint(source: str, sha256: str | None = None) -> Path | None:
     """The kept file that stands for a checkpoint; None when nothing of it was kept.
 

@@ -119,6 +119,11 @@ class Pool:
             inside.wait_in_line(entry)
             return entry.job
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Where networks can run, as a worker has told; ``("cpu",)`` until one has."""
+        return self._inside.crew.devices
+
     def warm(self) -> None:
         """Start a worker in the background, so that the first question finds it ready."""
         with self._inside.lock:

@@ -1,18 +1,21 @@
-"""What takes room on this disk: uploads, kept checkpoints, runs; and which of it goes when room is needed."""
+"""What takes room on this disk: uploads, kept checkpoints, trainings, runs; and what goes when room is needed."""
 
 import contextlib
 import datetime
 import hashlib
+import json
 import os
+import secrets
 import shutil
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from snnlab.core.errors import CheckpointError, StoreError
 from snnlab.core.files import write_atomically
-from snnlab.runs.paths import kept_folder, note_use, upload_folder
+from snnlab.runs.paths import kept_folder, note_use, training_folder, upload_folder
+from snnlab.runs.processes import Owner
 from snnlab.runs.store import Store
 
 UPLOAD_SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".tar", ".bin")
@@ -23,22 +26,27 @@ YOUNG_SECONDS = 3600.0
 LEFTOVER_SECONDS = 24 * 3600.0
 """Half-written files older than this belong to a process that has ended."""
 
+HELD_ELSEWHERE_SECONDS = 30 * 24 * 3600.0
+"""So long a training stays that a process of another machine says it uses: whether that one lives cannot be seen."""
+
+_HELD = ".held-"
+
 DISK_RESERVE = 64 * 2**20  # bytes left free for the store and for other programs
 
 
 @dataclass(frozen=True)
 class StoredItem:
-    """One upload or kept checkpoint.
+    """One upload, kept checkpoint or training.
 
     Args:
         id: For ``remove``.
-        kind: ``"upload"`` or ``"checkpoint"``.
-        name: The user's file name.
+        kind: ``"upload"``, ``"checkpoint"`` or ``"training"``.
+        name: The user's file name; of a training its arm, seed and epochs.
         size: Bytes.
         files: Files.
         last_used: UTC time, ISO 8601.
         used_at: The same as Unix time.
-        in_use: An active job needs it.
+        in_use: An active job, or of a training a running process, needs it.
     """
 
     id: str
@@ -61,6 +69,8 @@ class Usage:
         runs: Stored runs.
         run_bytes: Bytes of their contents.
         free: Bytes free on the disk of the uploads.
+        trainings: Kept trainings, the ones used longest ago first.
+        training_quota: Bytes that they may take together.
     """
 
     items: tuple[StoredItem, ...]
@@ -68,11 +78,18 @@ class Usage:
     runs: int
     run_bytes: int
     free: int
+    trainings: tuple[StoredItem, ...] = ()
+    training_quota: int = 0
 
     @property
     def size(self) -> int:
         """Bytes of all items."""
         return sum(item.size for item in self.items)
+
+    @property
+    def training_size(self) -> int:
+        """Bytes of all trainings."""
+        return sum(item.size for item in self.trainings)
 
 
 def quota_bytes() -> int:
@@ -81,13 +98,22 @@ def quota_bytes() -> int:
     Raises:
         StoreError: Not a number above 0.
     """
-    text = os.environ.get("SNNLAB_QUOTA_GB", "")
+    return _gigabytes("SNNLAB_QUOTA_GB", "uploads")
+
+
+def training_quota_bytes() -> int:
+    """Bytes that kept trainings may take: ``$SNNLAB_TRAININGS_GB``, or 5 GB; errors as ``quota_bytes``."""
+    return _gigabytes("SNNLAB_TRAININGS_GB", "trainings")
+
+
+def _gigabytes(variable: str, what: str) -> int:
+    text = os.environ.get(variable, "")
     try:
         gigabytes = float(text) if text else DEFAULT_QUOTA_GB
     except ValueError:
         gigabytes = -1.0
     if not 0 < gigabytes < 1e9:
-        raise StoreError(f"SNNLAB_QUOTA_GB is {text[:40]!r}; give the room for uploads in GB, such as 5.")
+        raise StoreError(f"{variable} is {text[:40]!r}; give the room for {what} in GB, such as 5.")
     return int(gigabytes * 1e9)
 
 
@@ -99,20 +125,26 @@ def usage(store: Store | None = None) -> Usage:
     """
     store = store or Store()
     runs, run_bytes = store.usage()
-    return Usage(_items(_jobs_text(store)), quota_bytes(), runs, run_bytes, _free(upload_folder()))
+    files, free = _items(_jobs_text(store)), _free(upload_folder())
+    return Usage(files, quota_bytes(), runs, run_bytes, free, _trainings(), training_quota_bytes())
 
 
 def stale(
-    *, older_than: float | None = None, max_bytes: int | None = None, store: Store | None = None
+    *,
+    older_than: float | None = None,
+    max_bytes: int | None = None,
+    trainings: bool = False,
+    store: Store | None = None,
 ) -> tuple[StoredItem, ...]:
-    """The items that no active job uses and that were used longest ago.
+    """The items that nobody uses now and that were used longest ago.
 
     Args:
         older_than: Those not used for so many days; with neither limit, all.
         max_bytes: So many that the others have at most this size.
+        trainings: Kept trainings, instead of uploads and kept checkpoints.
         store: Knows the active jobs; None for the default store.
     """
-    items = _items(_jobs_text(store or Store()))
+    items = _trainings() if trainings else _items(_jobs_text(store or Store()))
     room = sum(item.size for item in items)
     chosen = []
     for item in items:
@@ -124,21 +156,57 @@ def stale(
 
 
 def remove(items: Iterable[StoredItem], store: Store | None = None) -> int:
-    """Delete uploads and kept checkpoints; returns the bytes that became free.
+    """Delete uploads, kept checkpoints and trainings; returns the bytes that became free.
 
     Raises:
-        StoreError: An active job uses one of them; the others are deleted all the same.
+        StoreError: One of them is in use; the others are deleted all the same.
     """
     jobs = _jobs_text(store or Store())
     freed, used = 0, []
     for item in items:
-        if _folder(item).name in jobs:
+        if _is_used(item, jobs):
             used.append(item.name)
         elif _delete(item):
             freed += item.size
     if used:
         raise StoreError(f"{', '.join(used)[:200]} is used by a job that waits or runs; cancel that job first.")
     return freed
+
+
+@contextlib.contextmanager
+def training_in_use(folders: Iterable[Path]) -> Iterator[None]:
+    """Say that this process uses these trainings: nobody removes them meanwhile, whoever and wherever they are.
+
+    Args:
+        folders: Folders of trainings, there or not yet.
+
+    Raises:
+        CheckpointError: One cannot be written.
+    """
+    name, mine = f"{_HELD}{os.getpid()}-{secrets.token_hex(4)}", json.dumps(asdict(Owner.me())).encode()
+    marks = [folder / name for folder in folders]
+    try:
+        for mark in marks:
+            try:
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(mark, mine)
+            except OSError as error:
+                raise CheckpointError(f"{mark.parent} cannot be written: {error.strerror}; free some space.") from None
+        yield
+    finally:
+        for mark in marks:
+            mark.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                mark.parent.rmdir()  # nothing came of it
+
+
+def enforce_training_quota() -> int:
+    """Delete the trainings used longest ago until their quota holds; returns the bytes freed.
+
+    What a running process uses stays. What was used within the hour stays too, unless twice the quota is taken.
+    """
+    _sweep()
+    return _delete_down_to(training_quota_bytes(), _trainings(), 0, "")
 
 
 def enforce_quota(room_for: int = 0, store: Store | None = None) -> int:
@@ -157,12 +225,16 @@ def enforce_quota(room_for: int = 0, store: Store | None = None) -> int:
         jobs = _jobs_text(store or Store())
     except StoreError:
         return 0  # without it nobody knows what is used
-    freed = 0
+    return _delete_down_to(quota, items, room_for, jobs)
+
+
+def _delete_down_to(quota: int, items: tuple[StoredItem, ...], room_for: int, jobs: str) -> int:
+    total, freed = sum(item.size for item in items) + room_for, 0
     for item in items:
         young = time.time() - item.used_at < YOUNG_SECONDS
         if total - freed <= quota or (young and total - freed <= 2 * quota):
             break  # the items after this one are younger still
-        if _folder(item).name not in jobs and _delete(item):
+        if not _is_used(item, jobs) and _delete(item):
             freed += item.size
     return freed
 
@@ -217,13 +289,62 @@ def keep_upload(name: str, data: bytes) -> Path:
 
 
 def _folders() -> "dict[str, tuple[str, Path]]":
-    return {"uploads": ("upload", upload_folder()), "checkpoints": ("checkpoint", kept_folder())}
+    return {
+        "uploads": ("upload", upload_folder()),
+        "checkpoints": ("checkpoint", kept_folder()),
+        "trainings": ("training", training_folder()),
+    }
 
 
 def _items(jobs: str) -> tuple[StoredItem, ...]:
-    """All items, the ones used longest ago first; ``jobs`` is the text in which the ones in use are named."""
+    """Uploads and kept checkpoints; ``jobs`` is the text in which the ones in use are named."""
+
+    def name(files: list[Path]) -> str:
+        return files[0].name.removesuffix(".safetensors") if files[0].is_relative_to(kept_folder()) else files[0].name
+
+    return _found(("uploads", "checkpoints"), name, lambda path: bool(jobs) and path.name in jobs)
+
+
+def _trainings() -> tuple[StoredItem, ...]:
+    return _found(("trainings",), _training_name, _is_held)
+
+
+def _training_name(files: list[Path]) -> str:
+    """Arm, seed and epochs, as the training itself has noted them."""
+    try:
+        rows = json.loads((files[0].parent / "epochs.json").read_text())
+        return f"{rows[-1]['arm']}, seed {rows[-1]['seed']}, {len(rows)} epochs"
+    except (OSError, ValueError, LookupError, TypeError):
+        return files[0].parent.name[:12]
+
+
+def _is_used(item: StoredItem, jobs: str) -> bool:
+    return _is_held(_folder(item)) if item.kind == "training" else _folder(item).name in jobs
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a process that lives says that it uses a training."""
+    for mark in _inside(folder):
+        if not mark.name.startswith(_HELD):
+            continue
+        try:
+            owner, age = Owner(**json.loads(mark.read_text())), time.time() - mark.stat().st_mtime
+        except (OSError, ValueError, TypeError):
+            continue  # gone just now
+        if owner.is_here() and owner.is_gone():
+            mark.unlink(missing_ok=True)
+        elif owner.is_here() or age < HELD_ELSEWHERE_SECONDS:
+            return True
+    return False
+
+
+def _found(
+    places: Iterable[str], name_of: Callable[[list[Path]], str], in_use: Callable[[Path], bool]
+) -> tuple[StoredItem, ...]:
+    """What lies in these places, the ones used longest ago first."""
     found = []
-    for place, (kind, folder) in _folders().items():
+    for place in places:
+        kind, folder = _folders()[place]
         for path in _inside(folder):
             files = [file for file in _inside(path) if file.is_file() and not file.name.startswith(".")]
             try:
@@ -231,12 +352,10 @@ def _items(jobs: str) -> tuple[StoredItem, ...]:
             except OSError:
                 continue  # removed just now
             if files:
-                name = files[0].name.removesuffix(".safetensors") if kind == "checkpoint" else files[0].name
                 when = datetime.datetime.fromtimestamp(used_at, datetime.UTC).isoformat(timespec="seconds")
                 item_id = f"{place}/{path.name}"
-                found.append(
-                    StoredItem(item_id, kind, name, size, len(files), when, used_at, bool(jobs) and path.name in jobs)
-                )
+                name, used = name_of(files), in_use(path)
+                found.append(StoredItem(item_id, kind, name, size, len(files), when, used_at, used))
     return tuple(sorted(found, key=lambda item: (item.used_at, item.id)))
 
 
@@ -276,11 +395,16 @@ def _sweep() -> None:
     for _, folder in _folders().values():
         for path in [*_inside(folder), *(file for item in _inside(folder) for file in _inside(item))]:
             with contextlib.suppress(OSError):
-                if path.name.startswith(".") and path.stat().st_mtime < limit:
+                dotted = path.name.startswith(".") and not path.name.startswith(_HELD)
+                if dotted and path.stat().st_mtime < limit:
                     if path.is_dir():
                         shutil.rmtree(path, ignore_errors=True)
                     else:
                         path.unlink()
+    for path in _inside(training_folder()):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < limit and not _is_held(path):
+                path.rmdir()  # of a process that was killed before anything came of it; else it is not empty
 
 
 def _free(folder: Path) -> int:

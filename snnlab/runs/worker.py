@@ -1,8 +1,8 @@
 """The worker process: does what the server asks, one job at a time, and never outlives it.
 
 Started as ``python -m snnlab.runs.worker`` with pipes, one JSON object a line. In: ``{"id", "kind", "arguments",
-"workspace", "lease"}``, ``{"stop": id}`` and ``{"role": "batch"}``. Out: ``{"ready": true}``, then for a job any number
-of ``{"id", "progress": [done, total, what]}`` and one of ``{"id", "result"}``, ``{"id", "error"}`` and ``{"id",
+"workspace", "lease"}``, ``{"stop": id}`` and ``{"role": "batch"}``. Out: ``{"ready": devices}``, then for a job any
+number of ``{"id", "progress": [done, total, what]}`` and one of ``{"id", "result"}``, ``{"id", "error"}`` and ``{"id",
 "cancelled": true}``.
 """
 
@@ -48,9 +48,14 @@ def main() -> None:
     import torch
 
     import snnlab.runs.execute  # noqa: F401  # what nearly every job needs, loaded while nobody waits
+    from snnlab.core.loaded import load_named
+    from snnlab.simulation.devices import available_devices
 
+    for file in load_named():
+        if file.problem:
+            sys.stderr.write(f"snnlab: {file.problem}\n")
     torch.set_num_threads(max(1, int(os.environ.get("SNNLAB_THREADS") or 1)))
-    _tell(answers, {"ready": True})
+    _tell(answers, {"ready": list(available_devices())})
     while True:
         message = requests.jobs.get()
         if "role" in message:

@@ -22,6 +22,7 @@ from snnlab.core.errors import SimulationError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.graph.rules import is_size
 from snnlab.neurons.integrate_fire import IntegrateFire
+from snnlab.simulation.devices import exact_arithmetic, find_device
 from snnlab.simulation.images import ImageSource, as_images, check_finite
 from snnlab.simulation.recording import Recording, SiteRecording
 from snnlab.simulation.sites import SiteRunner
@@ -54,6 +55,8 @@ def simulate(
     candidates: "Literal['random'] | Mapping[str, tuple[np.ndarray, np.ndarray]] | None" = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
+    membrane_dtype: torch.dtype | None = None,
+    device: str = "cpu",
     micro_batch: int | None = None,
     memory: int = DEFAULT_MEMORY,
     fused: bool = True,
@@ -71,6 +74,10 @@ def simulate(
             -> (image, flat position), sorted by image.
         seed: Which random neurons those are.
         dtype: ``torch.float32``, or ``torch.float64`` for edge cases.
+        membrane_dtype: Of potentials and thresholds; None for ``dtype``. In float64 no rounded sum makes a neuron fire
+            a step early or late, while convolutions run as fast as before.
+        device: ``"cpu"`` or ``"cuda"``. Elsewhere than on the CPU the neurons run step by step in torch, and the kernel
+            on the CPU counts the statistics of the same input.
         micro_batch: Images at once; None fits them to the cache and to ``memory``.
         memory: Bytes for logits and activations.
         fused: Use the compiled kernel; False runs the same equations step by step in torch.
@@ -85,24 +92,28 @@ def simulate(
 
     Raises:
         SimulationError: T below 1, a snapshot outside 1..T, a potential that is not a number, or charge balance
-            v(T) - v(0) = sum I - threshold N violated beyond float rounding; names the site.
+            v(T) - v(0) = sum I - threshold N violated beyond float rounding; names the site. Or a device that is not
+            there.
         DataError: No image, or NaN in one.
     """
     steps = _checked_snapshots(num_steps, snapshots)
+    place, fused = find_device(device), fused and device == "cpu"
     images = as_images(data)
     started = time.perf_counter()
     # A copy in channels-last memory: convolutions on a CPU are faster so, and the caller's model stays as it is.
     graph = copy.deepcopy(snn.graph).eval().to(dtype)
-    graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    graph.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     shapes = site_shapes(snn, images.batch(0, 1))
     modules = dict(graph.named_modules())
+    for site in snn.site_facts:
+        modules[site.name].to(membrane_dtype or dtype)
     chosen = (
         {site.name: _draw_candidates(shapes[site.name], len(images), [seed, site.index]) for site in snn.site_facts}
         if candidates == "random"
         else dict(candidates or {})
     )
     threads = max(1, torch.get_num_threads())
-    with ThreadPoolExecutor(threads) as pool, torch.inference_mode():
+    with ThreadPoolExecutor(threads) as pool, torch.inference_mode(), exact_arithmetic():
         runners = {
             site.name: SiteRunner(
                 replace(site, shape=shapes[site.name]),
@@ -123,8 +134,8 @@ def simulate(
             stop = min(start + batch, len(images))
             x = images.batch(start, stop).to(dtype)
             check_finite(x, start)
-            logits = _run(graph, modules, runners, x, start, num_steps, last_use, observe)
-            read_out.add(logits.reshape(num_steps, stop - start, -1), start)
+            logits = _run(graph, modules, runners, x.to(place), start, num_steps, last_use, observe)
+            read_out.add(logits.reshape(num_steps, stop - start, -1).cpu(), start)
             progress(stop, len(images), "images simulated")
     recordings = {name: runner.recording() for name, runner in runners.items()}
     _check_identities(recordings)

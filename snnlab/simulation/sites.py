@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnlab.core.errors import SimulationError
 from snnlab.core.sites import Site
 from snnlab.neurons import kernels
 from snnlab.neurons.functional import if_step
@@ -45,8 +46,8 @@ class SiteRunner:
     ) -> None:
         self.site, self.neuron, self.num_steps = site, neuron, num_steps
         self.fused, self.pool, self.threads = fused, pool, threads
-        self.threshold = _in_memory_order(neuron.threshold.expand(site.shape)).numpy()
-        self.initial = _in_memory_order(neuron.initial_membrane.expand(site.shape)).numpy()
+        self.threshold = _in_memory_order(neuron.threshold.expand(site.shape)).cpu().numpy()
+        self.initial = _in_memory_order(neuron.initial_membrane.expand(site.shape)).cpu().numpy()
         self.snapshot_at = np.full(num_steps, -1, np.int64)
         for index, step in enumerate(snapshots):
             self.snapshot_at[step - 1] = index
@@ -75,9 +76,9 @@ class SiteRunner:
         last = current.permute(0, 2, 3, 1) if current.ndim == 4 else current
         flat = last.contiguous().reshape(steps, images, math.prod(self.site.shape))
         if self.candidates is not None:
-            self._keep(flat.numpy(), images, start)
-        emitted = flat if in_place and varies else flat.new_empty(self.num_steps, images, flat.shape[-1])
+            self._keep(flat.cpu().numpy(), images, start)
         if self.fused:
+            emitted = flat if in_place and varies else flat.new_empty(self.num_steps, images, flat.shape[-1])
             self._fused(flat.numpy(), emitted.numpy())
         else:
             emitted = self._stepwise(flat)
@@ -95,8 +96,8 @@ class SiteRunner:
             candidates = Candidates(image, position, self.kept, initial)
         return SiteRecording(
             site=self.site,
-            threshold=self.neuron.threshold.numpy().copy(),
-            initial_fraction=self.neuron.initial_fraction.numpy().copy(),
+            threshold=self.neuron.threshold.cpu().numpy().copy(),
+            initial_fraction=self.neuron.initial_fraction.cpu().numpy().copy(),
             statistics=self.statistics,
             total_spikes=self.total_spikes,
             candidates=candidates,
@@ -124,9 +125,28 @@ class SiteRunner:
         return new, spikes
 
     def _stepwise(self, flat: Tensor) -> Tensor:
-        """The same equations through ``if_step``; statistics by the kernel on the same input."""
-        threshold = torch.from_numpy(self.threshold)
-        membrane = torch.from_numpy(self.initial).expand(flat.shape[1:]).clone()
+        """The same equations through ``if_step``, on the input's device; statistics by the kernel on the same input.
+
+        Raises:
+            SimulationError: The two count different spikes.
+        """
+        result = self.step_through(flat)
+        current = flat.cpu().numpy()
+        statistics, counted = self._fire(current, np.empty(result.shape, current.dtype), 0, result.shape[1])
+        spikes = int(torch.count_nonzero(result))
+        if spikes != counted and not statistics.nan.any():  # the engine names a site with NaN by itself
+            raise SimulationError(
+                f"{self.site.name}: {spikes:,} spikes on {flat.device.type}, {counted:,} on the CPU for the same "
+                "input; use the device cpu, and report this network."
+            )
+        self.statistics.merge(statistics)
+        self.total_spikes += spikes
+        return result
+
+    def step_through(self, flat: Tensor) -> Tensor:
+        """Threshold x spikes of all steps, (T, N, P), for input (T or 1, N, P), wherever it lies."""
+        threshold = torch.from_numpy(self.threshold).to(flat.device)
+        membrane = torch.from_numpy(self.initial).to(flat.device).expand(flat.shape[1:]).clone()
         emitted = []
         for t in range(self.num_steps):
             spikes, membrane = if_step(
@@ -135,12 +155,8 @@ class SiteRunner:
                 threshold,
                 fires_at_equality=self.neuron.fires_at_equality,
             )
-            emitted.append(spikes * threshold)
-        result = torch.stack(emitted)
-        statistics, _ = self._fire(flat.numpy(), np.empty(result.shape, flat.numpy().dtype), 0, result.shape[1])
-        self.statistics.merge(statistics)
-        self.total_spikes += int(torch.count_nonzero(result))
-        return result
+            emitted.append((spikes * threshold).to(flat.dtype))
+        return torch.stack(emitted)
 
     def _keep(self, current: np.ndarray, images: int, start: int) -> None:
         assert self.candidates is not None

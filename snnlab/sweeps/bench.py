@@ -11,6 +11,7 @@ from snnlab.activations.nq import switch_noise
 from snnlab.analysis.accuracy import predict
 from snnlab.analysis.reports import wilson_interval
 from snnlab.analysis.reports.gain import CURVES
+from snnlab.analysis.residual_membrane import residuals
 from snnlab.calibration import NoiseProfile
 from snnlab.converters.apply import convert
 from snnlab.core.errors import RecipeError
@@ -116,10 +117,13 @@ def open_bench(recipe: Recipe, *, progress: ProgressCallback = silent) -> Bench:
 
 
 def read_network(bench: Bench, network: nn.Module, epochs: Sequence[LiveEpoch] = ()) -> Cell:
-    """A network on the images of the result: ANN, SNN at every step, and its gap."""
+    """A network on the images of the result: ANN, SNN at every step, its gap and its residual classes at the first."""
     images, steps = bench.evaluation, bench.steps
     ann = copy.deepcopy(network).eval()
-    recording = simulate(convert(ann, "nq"), images, num_steps=max(steps), seed=bench.recipe.seed)
+    recording = simulate(
+        convert(ann, "nq"), images, num_steps=max(steps), snapshots=[bench.target], seed=bench.recipe.seed
+    )
+    inside = residuals(recording)
     std = np.full((bench.training.epochs, len(bench.names)), np.nan)
     curves = np.full((bench.training.epochs, len(CURVES)), np.nan)
     for epoch in epochs:
@@ -131,6 +135,8 @@ def read_network(bench: Bench, network: nn.Module, epochs: Sequence[LiveEpoch] =
         snn_correct=recording.predictions[[step - 1 for step in steps]] == images.labels,
         std=std,
         gap=bench.profile(ann).relative,
+        classes=inside.class_counts[:, 0],
+        errors=inside.spike_errors[:, 0],
         curves=curves,
     )
 

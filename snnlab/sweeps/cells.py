@@ -26,6 +26,8 @@ class Cell:
         snn_correct: Answers of its SNN, (steps, images), bool.
         std: Std / threshold that acted, (epochs, sites); NaN for epochs that were not run.
         gap: Std / threshold of the gap afterwards, (sites,).
+        classes: Neurons x images by class of spike-count error at the first step, (sites, classes), int64.
+        errors: The same by k, (sites, 2 K_LIMIT + 1), int64.
         curves: What was watched, (epochs, 4), in the order of ``gain.CURVES``; NaN where nothing was.
     """
 
@@ -33,6 +35,8 @@ class Cell:
     snn_correct: np.ndarray
     std: np.ndarray
     gap: np.ndarray
+    classes: np.ndarray
+    errors: np.ndarray
     curves: np.ndarray
 
     def save(self, folder: Path, training: dict[str, Any], reading: dict[str, Any]) -> None:

@@ -4,9 +4,11 @@ Every cell (arm, seed) is kept in a folder of its own, so that an experiment tha
 epoch of the next cell, and a finished cell is never trained twice.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -15,12 +17,14 @@ from snnlab.analysis.reports.gain import NoiseGain
 from snnlab.core.errors import CheckpointError, SimulationError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
+from snnlab.runs.storage import enforce_training_quota, training_in_use
 from snnlab.sweeps.arms import noise_of
 from snnlab.sweeps.bench import Bench, open_bench, read_network, tuned_checkpoint, watch_network
 from snnlab.sweeps.cells import Cell
 from snnlab.sweeps.places import cell_folder, experiment_of, reading_settings, seeds_of, training_settings
 from snnlab.sweeps.watched import NETWORK_FILE, LiveEpoch, add_epoch, read_epochs
 from snnlab.training import Batches, Epoch, fit
+from snnlab.training.devices import helping
 from snnlab.training.epochs import finished_epochs
 from snnlab.training.noise import noise_hooks, noisy_sites, site_threshold
 
@@ -59,13 +63,36 @@ def noise_experiment(
 
 
 def run_bench(
-    bench: Bench, *, folder: Path | None = None, watch: Watch = unwatched, progress: ProgressCallback = silent
+    bench: Bench,
+    *,
+    folder: Path | None = None,
+    watch: Watch = unwatched,
+    device: str = "cpu",
+    devices: int = 1,
+    progress: ProgressCallback = silent,
 ) -> NoiseGain:
-    """As ``noise_experiment``, for a recipe already opened."""
-    recipe, seeds = bench.recipe, seeds_of(bench.recipe)
+    """As ``noise_experiment``, for a recipe already opened; on devices as ``fit`` knows them.
+
+    A process that was started to help another one ends here.
+    """
     # All arms of a seed before the next seed: whoever stops early has whole comparisons.
-    plan = [(arm, seed) for seed in seeds for arm in experiment_of(recipe).arms]
-    places = {(arm, seed): cell_folder(recipe, arm, seed, folder) for arm, seed in plan}
+    plan: list[tuple[str, int]] = [
+        (arm, seed) for seed in seeds_of(bench.recipe) for arm in experiment_of(bench.recipe).arms
+    ]
+    places = {(arm, seed): cell_folder(bench.recipe, arm, seed, folder) for arm, seed in plan}
+    on = {"device": device, "devices": devices}
+    if folder is not None:
+        return _run_plan(bench, places, watch, on, progress)
+    with training_in_use(places.values()):
+        enforce_training_quota()
+        return _run_plan(bench, places, watch, on, progress)
+
+
+def _run_plan(
+    bench: Bench, places: Mapping[tuple[str, int], Path], watch: Watch, on: dict[str, Any], progress: ProgressCallback
+) -> NoiseGain:
+    """Train what is missing of every (arm, seed), in this order, and compare."""
+    recipe, seeds, plan = bench.recipe, seeds_of(bench.recipe), list(places)
     cells: dict[tuple[str, int], Cell] = {}
     for arm, seed in plan:
         found = Cell.load(places[arm, seed], training_settings(recipe, arm, seed), reading_settings(recipe))
@@ -74,7 +101,11 @@ def run_bench(
     left = {one: bench.training.epochs - finished_epochs(places[one]) for one in plan if one not in cells}
     counted = _Counted(progress, sum(left.values()) * len(training_batches(bench, 0)))
     for arm, seed in left:
-        cells[arm, seed] = _train_cell(bench, arm, seed, places[arm, seed], watch, counted)
+        fitted = _trained(bench, arm, seed, places[arm, seed], watch, counted, on)
+        if not helping():
+            cells[arm, seed] = _read_cell(bench, fitted, arm, seed, places[arm, seed])
+    if helping():
+        sys.exit(0)
     return _collected(bench, seeds, cells)
 
 
@@ -96,7 +127,9 @@ def training_batches(bench: Bench, seed: int) -> Batches:
     return Batches(bench.train, training.batch_size, training.augment, seed, training.images)
 
 
-def _train_cell(bench: Bench, arm: str, seed: int, place: Path, watch: Watch, counted: _Counted) -> Cell:
+def _trained(
+    bench: Bench, arm: str, seed: int, place: Path, watch: Watch, counted: _Counted, on: dict[str, Any]
+) -> nn.Module:
     network = bench.start(arm)
     source = noise_of(arm, bench.training, bench.noise, bench.fit, bench.target, bench.base_profile)
     acting = noise_hooks(source, seed=seed)
@@ -118,7 +151,6 @@ def _train_cell(bench: Bench, arm: str, seed: int, place: Path, watch: Watch, co
             ) from None
         watch(seen)
 
-    training = training_settings(bench.recipe, arm, seed)
     try:
         fitted = fit(
             network,
@@ -126,15 +158,20 @@ def _train_cell(bench: Bench, arm: str, seed: int, place: Path, watch: Watch, co
             bench.training,
             validation=bench.validation,
             folder=place,
-            settings=training,
+            settings=training_settings(bench.recipe, arm, seed),
             hooks=replace(acting, before=before, after=after),
             progress=counted.one_training,
+            **on,
         )
     except SimulationError as error:
         raise SimulationError(f"Arm {arm}, seed {seed}: {error}") from None
-    tuned_checkpoint(bench, fitted.network, arm, seed).save(place / NETWORK_FILE)
-    cell = read_network(bench, fitted.network, read_epochs(place))
-    cell.save(place, training, reading_settings(bench.recipe))
+    return fitted.network
+
+
+def _read_cell(bench: Bench, network: nn.Module, arm: str, seed: int, place: Path) -> Cell:
+    tuned_checkpoint(bench, network, arm, seed).save(place / NETWORK_FILE)
+    cell = read_network(bench, network, read_epochs(place))
+    cell.save(place, training_settings(bench.recipe, arm, seed), reading_settings(bench.recipe))
     return cell
 
 
@@ -162,4 +199,8 @@ def _collected(bench: Bench, seeds: tuple[int, ...], cells: Mapping[tuple[str, i
         epochs=bench.training.epochs,
         split=bench.evaluation.name,
         num_classes=bench.prepared.checkpoint.card.num_classes,
+        classes_before=base.classes,
+        classes_after=stacked("classes"),
+        errors_before=base.errors,
+        errors_after=stacked("errors"),
     )

@@ -20,19 +20,20 @@ from snnlab.training import Epoch
 TIMED_BATCHES, TIMED_IMAGES, FEWER_IMAGES = 3, 100, 20
 
 
-def run_experiment(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Run a noise experiment and store it: ``{"experiment": id, "notes"}``.
+def run_experiment(*, progress: ProgressCallback, recipe: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """Run a noise experiment, trained on a device, and store it: ``{"experiment": id, "notes"}``.
 
     Finished epochs are kept when it is cancelled, and the same experiment goes on from them. The answer has no
     ``"run"``: an experiment comes into view on its own page only.
 
     Raises:
         RecipeError: It would read the test set, which only *Final evaluation* opens.
+        SimulationError: This machine has not the device.
     """
     parsed = Recipe.parse(recipe)
     if parsed.data.split == "test":
         raise RecipeError("An experiment explores and is read on dev; Final evaluation opens the test set.")
-    run = experiment_run(parsed, progress=progress)
+    run = experiment_run(parsed, device=device, progress=progress)
     context.record(run)
     return {"experiment": run.id, "notes": list(run.notes)}
 

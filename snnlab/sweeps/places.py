@@ -9,18 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from snnlab.core.recipe import RESULTS_VERSION, ExperimentChoice, NoiseChoice, Recipe, TrainingChoice
+from snnlab.runs.paths import training_folder
 
 CONTROLS = ("control", "control_L")
 OWN = "profile"
 """The arm that trains with the user's own profile."""
-
-
-def experiments_folder() -> Path:
-    """Root of all kept trainings, in the user's data folder."""
-    return platformdirs.user_data_path("snnlab") / "experiments"
 
 
 def cell_folder(recipe: Recipe, arm: str, seed: int, folder: Path | None = None) -> Path:
@@ -30,12 +24,12 @@ def cell_folder(recipe: Recipe, arm: str, seed: int, folder: Path | None = None)
         recipe: Complete, with ``experiment``.
         arm: Arm.
         seed: Training seed.
-        folder: The user's own folder; None for ``experiments_folder``.
+        folder: The user's own folder; None for ``training_folder``.
     """
     if folder is not None:
         return folder / f"{arm}-{seed}"
     digest = hashlib.sha256(json.dumps(training_settings(recipe, arm, seed), sort_keys=True).encode()).hexdigest()
-    return experiments_folder() / digest[:32]
+    return training_folder() / digest[:32]
 
 
 def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:

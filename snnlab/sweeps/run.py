@@ -10,6 +10,7 @@ from snnlab.runs.execute import analyse_prepared
 from snnlab.runs.run import Run
 from snnlab.sweeps.bench import open_bench
 from snnlab.sweeps.experiment import Watch, run_bench, unwatched
+from snnlab.training.devices import check_devices
 
 VERB = "train"
 
@@ -19,6 +20,8 @@ def experiment_run(
     *,
     folder: Path | None = None,
     watch: Watch = unwatched,
+    device: str = "cpu",
+    devices: int = 1,
     progress: ProgressCallback = silent,
 ) -> Run:
     """Run a noise experiment. Stores nothing but its trainings.
@@ -27,6 +30,9 @@ def experiment_run(
         recipe: With ``experiment``; what it leaves open is filled in.
         folder: Where trainings are kept and found again; None for the user's data folder.
         watch: Called after every epoch.
+        device: ``"cpu"`` or ``"cuda"``, for training alone; it is no part of the recipe, and the run's environment
+            names it.
+        devices: Processes or GPUs that share each batch; see ``snnlab.training.fit``.
         progress: Called with batches done and in all.
 
     Returns:
@@ -37,8 +43,10 @@ def experiment_run(
         Cancelled: ``progress`` asked for it; finished epochs are kept.
     """
     started = time.perf_counter()
+    check_devices(device, devices)  # before minutes go into the rest
     bench = open_bench(recipe, progress=progress)
-    gain = run_bench(bench, folder=folder, watch=watch, progress=progress)
+    gain = run_bench(bench, folder=folder, watch=watch, device=device, devices=devices, progress=progress)
     read = replace(bench.prepared, recipe=bench.recipe.changed(snapshots=(), traces=0))
     base = analyse_prepared(read, started=started)
-    return replace(base, recipe=bench.recipe, reports={**base.reports, "gain": gain}, verb=VERB)
+    trained = base.environment | {"trained_on": f"{device} x {devices}" if devices > 1 else device}
+    return replace(base, recipe=bench.recipe, reports={**base.reports, "gain": gain}, verb=VERB, environment=trained)

@@ -15,6 +15,7 @@ from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import TrainingChoice
 from snnlab.data import ImageSplit
 from snnlab.training.batches import Batches
+from snnlab.training.devices import Share, in_step, opened
 from snnlab.training.epochs import Epoch, State, momentum_of, restore_momentum
 
 _EVALUATED = 256  # images a batch of the validation
@@ -77,26 +78,24 @@ def fit(
         folder: Where the state is kept after every epoch and found again; None keeps nothing.
         settings: What a state in ``folder`` must have been made with; None for ``choice`` alone.
         hooks: Noise and observers.
-        device: ``"cpu"`` or ``"cuda"``.
-        devices: Processes or GPUs that share each batch.
+        device: ``"cpu"``, or ``"cuda"`` with bfloat16 where it does no harm.
+        devices: Processes or GPUs that share each batch; the result is that of one up to the order of float sums. The
+            others run the same script up to here, and only the first one writes, calls ``hooks.after`` and goes on.
         progress: Called after every batch; cancels by raising ``Cancelled``, and the last whole epoch is kept.
 
     Raises:
-        SimulationError: The loss is no longer a number; says in which epoch.
+        SimulationError: The loss is no longer a number; says in which epoch. Or this machine has not the device.
         CheckpointError: The state cannot be written or read.
-        RecipeError: The state in ``folder`` belongs to other settings, or ``patience`` has no images to decide on.
+        RecipeError: The state in ``folder`` belongs to other settings, ``patience`` has no images to decide on, or
+            there are fewer devices.
     """
-    from lightning_fabric import Fabric
-
     watched = validation if validation is not None and len(validation) else None
     if choice.patience is not None and watched is None:
         raise RecipeError(
             f"patience = {choice.patience} stops by the accuracy on validation, and there are no validation images; "
             "leave patience out, or use a dataset that is large enough for that split."
         )
-    fabric = Fabric(accelerator=device, devices=devices, precision="bf16-mixed" if device == "cuda" else "32-true")
-    if devices > 1:
-        fabric.launch()
+    fabric = opened(device, devices)
     acts = hooks or Hooks()
     wanted = settings if settings is not None else choice.model_dump(mode="json")
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -108,23 +107,31 @@ def fit(
     average: dict[str, Tensor] = {}
     if state is not None:
         network.load_state_dict(state.network)
-        restore_momentum(optimizer, network, state.momentum)
-        history, average = list(state.history), state.average
-    wrapped, optimizer = fabric.setup(network, optimizer)
+        history = list(state.history)
+    wrapped, stepping = fabric.setup(network, optimizer)
+    if state is not None:
+        restore_momentum(optimizer, network, state.momentum)  # where the parameters are now
+        average = {name: value.to(fabric.device) for name, value in state.average.items()}
     stopped = _has_stopped(history, choice)
     for epoch in range(len(history), 0 if stopped else choice.epochs):
         started = time.perf_counter()
         std = acts.before(network, epoch)
-        loss, accuracy, rate = _epoch(fabric, wrapped, optimizer, batches, choice, epoch, acts, average, progress)
-        evaluated = _averaged(network, average)
+        with in_step(network, fabric) as share:
+            loss, accuracy, rate = _epoch(
+                fabric, share, wrapped, stepping, batches, choice, epoch, acts, average, progress
+            )
         correct = None
         if watched is not None:
-            correct = _accuracy(fabric, evaluated, watched)
+            # One process counts, so that all of them stop together.
+            counted = _accuracy(fabric, _averaged(network, average), watched) if fabric.is_global_zero else None
+            correct = fabric.broadcast(counted)
         seconds = time.perf_counter() - started
         history.append(Epoch(epoch + 1, loss, accuracy, correct, rate, std, seconds))
-        if folder is not None and fabric.is_global_zero:
-            State(network.state_dict(), momentum_of(optimizer, network), average, tuple(history), wanted).save(folder)
-        acts.after(history[-1])
+        if fabric.is_global_zero:
+            if folder is not None:
+                momentum = momentum_of(optimizer, network)
+                State(network.state_dict(), momentum, average, tuple(history), wanted).save(folder)
+            acts.after(history[-1])
         stopped = _has_stopped(history, choice)
         if stopped:
             break
@@ -133,6 +140,7 @@ def fit(
 
 def _epoch(
     fabric: Any,
+    share: Share,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     batches: Batches,
@@ -150,28 +158,33 @@ def _epoch(
     for index in range(len(batches)):
         hooks.during(epoch, index)
         x, y = batches.batch(rows, epoch, index)
-        x, y = x[fabric.global_rank :: fabric.world_size], y[fabric.global_rank :: fabric.world_size]
+        share.images = len(y)
+        x, y = share.of(x), share.of(y)
         x, y = fabric.to_device((x.contiguous(memory_format=torch.channels_last), y))
         step = epoch * len(batches) + index
         rate = 0.5 * choice.learning_rate * (1 + math.cos(math.pi * step / total))
         for group in optimizer.param_groups:
             group["lr"] = rate
         logits = network(x).float()
-        loss = nn.functional.cross_entropy(logits, y, label_smoothing=choice.label_smoothing)
+        loss = (
+            nn.functional.cross_entropy(logits, y, label_smoothing=choice.label_smoothing) if len(y) else logits.sum()
+        )
         optimizer.zero_grad(set_to_none=True)
-        fabric.backward(loss)
+        # Gradients are averaged over processes: each counts as its part of the batch, which is 1 for one process.
+        fabric.backward(loss * (len(y) * share.world / share.images))
         optimizer.step()
         _average(average, network, choice.average)
-        value = float(loss.detach())
+        right = (logits.detach().argmax(1) == y).sum()
+        told = fabric.all_reduce(torch.stack([loss.detach() * len(y), right.float()]), reduce_op="sum").cpu()
+        value = float(told[0]) / share.images
         if not math.isfinite(value):
             raise SimulationError(
                 f"The training loss is {value} in epoch {epoch + 1}, batch {index + 1}; lower the learning rate or the "
                 "noise."
             )
-        sums += torch.tensor([value * len(y), float((logits.detach().argmax(1) == y).sum())])
+        sums += told
         progress(step + 1, total, f"batches, epoch {epoch + 1} of {choice.epochs}")
-    seen = batches.images_per_epoch / fabric.world_size
-    return float(sums[0]) / seen, float(sums[1]) / seen, rate
+    return float(sums[0]) / batches.images_per_epoch, float(sums[1]) / batches.images_per_epoch, rate
 
 
 def _accuracy(fabric: Any, network: nn.Module, images: ImageSplit) -> float:

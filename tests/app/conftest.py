@@ -17,6 +17,8 @@ HOSTILE = "<img src=x onerror=alert(1)> **b** $x$ :red[r] `c` [l](http://x) | _u
 class FakePool:
     """A pool whose jobs move when the test says so; ``answers`` maps a kind of ask to what it gives at once."""
 
+    devices = ("cpu",)
+
     def __init__(self):
         self.kept, self.slots, self.answers, self.waited = {}, {}, {}, []
 

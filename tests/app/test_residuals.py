@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 import snnlab as sl
 from pages._ui import residual_view
 from pages._ui.residual_view.pack import CORE_BINS, MANY_SITES, MERGE, inflated, pack
+from pages._ui.residual_view.shared import shared, told
 from snnlab.core import histogram
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -221,6 +222,52 @@ def test_what_cannot_be_compared_is_said_in_one_sentence(shipped):
     assert "saw other images: digits, dev, 7." in sent(at)["note"]
     assert "kept no residuals at t = 5, 6, 7, 8, 16, 32." in sent(at)["note"]
     assert sent(at)["compare"] is not None
+
+
+def with_sites(report, names, shapes=None):
+    """The same report with other site names, of the first so many sites."""
+    kept = {
+        field.name: getattr(report, field.name)[: len(names)]
+        for field in dataclasses.fields(report)
+        if isinstance(getattr(report, field.name), np.ndarray)
+    }
+    return dataclasses.replace(report, names=names, shapes=shapes or report.shapes[: len(names)], **kept)
+
+
+def test_runs_that_share_some_sites_are_overlaid_there_and_the_others_are_said(shipped):
+    run = shipped[VGG]
+    report = run.reports["residuals"]
+    names = (report.names[0], "<b>other", *report.names[2:5])
+    shapes = (*report.shapes[:4], (3, 3))
+    theirs = with_sites(report, names, shapes)
+    common = shared(report, theirs)
+    assert common.names == (report.names[0], *report.names[2:4])
+    np.testing.assert_array_equal(common.histogram, report.histogram[[0, 2, 3]])
+    np.testing.assert_array_equal(common.thresholds, report.thresholds[[0, 2, 3]])
+    assert shared(report, report) is report
+    assert shared(report, with_sites(report, ("a", "b"))) is None
+    other = other_run(run, residuals=theirs)
+    at = at_page(run=run.id[:12], compare=other.id[:12])
+    compared = json.loads(sent(at)["compare"])
+    assert compared["names"] == list(common.names)
+    assert arrays(compared)["core"].shape[0] == 3
+    note = sent(at)["note"]
+    assert "has no sites stage1.act2, stage3.act1, stage3.act2, stage3.act3 and 1 more." in note
+    assert "has site <b>other." in note
+    assert f"has another shape at site {report.names[4]}." in note
+    assert "Nothing is overlaid there." in note
+    assert told(report, report, "it") == []
+
+
+def test_the_baseline_is_offered_first_and_not_overlaid_unasked(shipped):
+    run = shipped[VGG]
+    other = other_run(run)
+    at = at_page(run=run.id[:12], baseline=other.id[:12])
+    assert sent(at)["compare"] is None
+    menu = next(widget for widget in at.sidebar.selectbox if widget.label == "Compare with")
+    assert menu.options[1].endswith("· baseline")
+    menu.set_value(other.id).run()
+    assert json.loads(sent(at)["compare"])["id"] == other.id
 
 
 def test_a_run_without_residuals_says_what_to_do(shipped):

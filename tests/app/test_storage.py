@@ -62,6 +62,21 @@ def test_a_file_goes_after_a_second_click(at_page, upload, store):
     assert "Removed 1, 2.5 kB" in at.success[0].value
 
 
+def test_a_kept_training_goes_after_a_second_click(at_page, store):
+    folder = sl.runs.storage.training_folder() / ("e" * 32)
+    folder.mkdir(parents=True)
+    (folder / "training.safetensors").write_bytes(b"w" * 1500)
+    at = at_page("help")
+    assert "Kept trainings: 1.5 kB of 5.0 GB" in [bar.proto.text for bar in at.get("progress")][1]
+    (item,) = sl.runs.storage.usage(store).trainings
+    choose(at, "trainings", item.id)
+    at.button(key="storage-trainings-ask").click().run()
+    assert "trains anew" in at.warning[0].value
+    at.button(key="storage-trainings-remove").click().run()
+    assert not folder.exists()
+    assert "Removed 1, 1.5 kB" in at.success[0].value
+
+
 def test_another_choice_is_asked_about_again(at_page, upload, store):
     sl.runs.keep_upload("other.pth", b"other")
     at = at_page("help")

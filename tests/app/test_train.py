@@ -165,6 +165,20 @@ def test_an_experiment_opens_from_its_link_and_a_wrong_one_is_said(at_page, stor
     assert "the form is shown instead" in warnings(at_page("train", experiment="ffffffffff"))
 
 
+def test_what_changed_inside_is_shown_where_it_was_kept(at_page, store, shipped):
+    run = experiment_of(shipped)
+    store.save(run)
+    at = at_page("train", experiment=run.id[:12])
+    assert "What changed inside the SNN?" in "\n".join(header.value for header in at.header)
+    assert "need not be the more accurate one" in "\n".join(element.value for element in at.caption)
+    late = dict.fromkeys(("classes_before", "classes_after", "errors_before", "errors_after"))
+    old = experiment_of(shipped, dataclasses.replace(run.reports["gain"], **late))
+    store.save(dataclasses.replace(old, id="ef" * 16))
+    at = at_page("train", experiment="ef" * 6)
+    assert "What changed inside the SNN?" not in "\n".join(header.value for header in at.header)
+    assert "rises with **NQ**" in markdown(at)
+
+
 def test_one_seed_is_told_without_an_interval(at_page, store, shipped):
     run = experiment_of(shipped, noise_gain_report(arms=("control", "nq"), seeds=1))
     store.save(run)

@@ -190,6 +190,22 @@ def test_play_classes_and_forms_of_the_view(page, url, resnet):
     expect(page.locator(".calm")).to_contain_text("within one step nothing can be early or late")
 
 
+def test_a_second_run_is_overlaid_at_the_sites_it_shares_and_its_mean_is_told(page, url, store, resnet):
+    report = resnet.reports["residuals"]
+    names = (*report.names[:-1], "elsewhere")
+    reports = {**resnet.reports, "residuals": dataclasses.replace(report, names=names)}
+    recipe = resnet.recipe.changed(data={"limit": 12})
+    store.save(dataclasses.replace(resnet, id="b" * 32, recipe=recipe, reports=reports))
+    open_view(page, url, f"run={resnet.id[:12]}&t=4&site={report.names[3]}&compare={'b' * 12}")
+    expect(page.locator(".note")).to_contain_text(f"has no site {report.names[-1]}.")
+    expect(page.locator(".histogram .outline").first).to_be_attached()
+    expect(page.locator(".means")).to_contain_text("(0.000), those that fired")
+    page.get_by_role("listbox").press("End")
+    expect(page.locator(".means")).to_contain_text("has no such site: nothing is overlaid.")
+    expect(page.locator(".histogram .outline")).to_have_count(0)
+    expect(page.locator(".chips")).not_to_have_class(re.compile("comparing"))
+
+
 def test_a_neuron_out_of_range_is_refused_where_it_is_typed(page, url, resnet):
     open_view(page, url, f"run={resnet.id[:12]}&t=4&site=layer2.2.act2")
     page.get_by_role("button", name="choose").click()

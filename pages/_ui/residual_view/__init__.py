@@ -42,7 +42,7 @@ def residual_view(
 
     Args:
         run: What ``pack`` gave for the run.
-        compare: The same for the compared run, which has the same sites; None for none.
+        compare: The same for the compared run, of its sites those that the run has too; None for none.
         note: One sentence shown beside the controls (why nothing is compared); empty for none.
         first: Where the view starts: ``t`` and ``site`` (a name).
         target: T, marked on the time axis; moving it moves t.

@@ -23,6 +23,7 @@ function drawDetail(view) {
   drawChips(view);
   drawHistogram(view);
   setText(view.find(".spread"), spreadSentence(view));
+  setText(view.find(".means"), meansSentence(view));
   drawErrors(view);
   drawIdentity(view);
 }
@@ -51,17 +52,17 @@ function siteSentence(view) {
 }
 
 function drawChips(view) {
-  const { report, other, site, at, all } = view, there = comparedSnapshot(view);
+  const { report, other, site, at, all } = view, there = comparedAt(view, site);
   const chosen = shownNeuron(view).chosen; // then the neuron below belongs to no class that was picked
-  view.find(".chips").classList.toggle("comparing", there >= 0);
+  view.find(".chips").classList.toggle("comparing", there !== null);
   for (const chip of view.chips) {
     const kind = Number(chip.dataset.kind), [own, compared] = chip.querySelectorAll("small"), ofAll = all || kind === SILENT;
     const share = report.share(site, at, kind, ofAll);
     chip.disabled = report.count(site, at, kind) === 0;
     setAttribute(chip, "aria-pressed", kind === view.kind && !chosen);
     setText(own, `${percent(share, share > 0 && share < 0.001 ? 2 : 1)} %${kind === SILENT && !all ? " of all" : ""}`);
-    const theirs = there < 0 ? 0 : other.share(site, there, kind, ofAll);
-    setText(compared, there < 0 ? "" : `${percent(theirs)} (${signed(100 * (theirs - share), 1)})`);
+    const theirs = there ? other.share(...there, kind, ofAll) : 0;
+    setText(compared, there ? `${percent(theirs)} (${signed(100 * (theirs - share), 1)})` : "");
   }
 }
 
@@ -75,10 +76,10 @@ function stairs(tops, x, y, below = null) {
 }
 
 function drawHistogram(view) {
-  const { report, other, site, at, all } = view, width = view.geometry.detail, there = comparedSnapshot(view);
+  const { report, other, site, at, all } = view, width = view.geometry.detail, there = comparedAt(view, site);
   const kinds = all ? STACK : STACK.filter((kind) => kind !== SILENT);
-  const tops = report.stacked(site, at, kinds, all), outline = there < 0 ? [] : other.stacked(site, there, kinds, all);
-  const peak = Math.max(...tops[tops.length - 1]), theirPeak = there < 0 ? 0 : Math.max(...outline[outline.length - 1]);
+  const tops = report.stacked(site, at, kinds, all), outline = there ? other.stacked(...there, kinds, all) : [];
+  const peak = Math.max(...tops[tops.length - 1]), theirPeak = there ? Math.max(...outline[outline.length - 1]) : 0;
   const highest = Math.max(peak, Math.min(theirPeak, 1.5 * peak)) || theirPeak || 1, bottom = PLOT_TOP + PLOT_HEIGHT;
   const atV = (v) => SLOT + ((v - CORE_LOW) / (CORE_HIGH - CORE_LOW)) * (width - 2 * SLOT);
   const x = (bin) => atV(CORE_LOW + bin * report.binWidth).toFixed(1);
@@ -133,6 +134,19 @@ function spreadSentence(view) {
   return `${everyone}; ${CLASSES[kind]}: ${size(own.mean)} \u00b1 ${size(own.std)}. ${fixed(rate)} spikes a step.`;
 }
 
+// How far the compared run's means lie from this run's: of all neurons, and of those whose Gaussian is drawn.
+function meansSentence(view) {
+  const { report, other, site, at } = view, there = comparedAt(view, site);
+  if (!other) return "";
+  if (!there) return other.names.includes(report.names[site]) ? "" : `${other.name} has no such site: nothing is overlaid.`;
+  const parts = [["all neurons", report.summary(site, at), other.summary(...there)]];
+  const fired = [report.fired(site, at), other.fired(...there)];
+  if (fired.every(({ count }) => count > 1)) parts.push(["those that fired", ...fired]);
+  const told = parts.filter(([, own, theirs]) => Number.isFinite(own.mean) && Number.isFinite(theirs.mean))
+    .map(([who, own, theirs]) => `${who} ${fixed(theirs.mean)} (${signed(theirs.mean - own.mean, 3)})`);
+  return told.length ? `Mean v in the compared run, in brackets it minus this run’s: ${told.join(", ")}.` : "";
+}
+
 function errorHeight(share) {
   return share > 0 ? Math.max(0.75, Math.sqrt(share) * (ERRORS_HEIGHT - 18)) : 0;
 }
@@ -140,9 +154,10 @@ function errorHeight(share) {
 // k = N - N*, too many on the left as above. It is no second axis of v: a neuron whose charge went below zero after it
 // fired once has k = 1 at any depth.
 function drawErrors(view) {
-  const { report, other, site, at, all } = view, there = comparedSnapshot(view), width = view.geometry.detail;
-  const reach = Math.max(report.reach(site), other ? other.reach(site) : 0);
-  const own = report.errorsWithin(site, at, all, reach), theirs = there < 0 ? null : other.errorsWithin(site, there, all, reach);
+  const { report, other, site, at, all } = view, there = comparedAt(view, site), width = view.geometry.detail;
+  const same = other ? other.names.indexOf(report.names[site]) : -1; // also where t is not kept: the axis stays
+  const reach = Math.max(report.reach(site), same < 0 ? 0 : other.reach(same));
+  const own = report.errorsWithin(site, at, all, reach), theirs = there ? other.errorsWithin(...there, all, reach) : null;
   const slot = width / (2 * reach + 1), barWidth = Math.min(46, slot - 8), bottom = 22 + ERRORS_HEIGHT, picture = view.find(".errors");
   const marks = [
     label(0, 8, "Count error k = N \u2212 N*", { class: "strong" }),

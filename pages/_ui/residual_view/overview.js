@@ -103,10 +103,10 @@ function drawOverview(view) {
   const profiles = report.names.map((_, site) => stripProfile(report, site, at, kinds));
   profiles.forEach((profile, site) => drawStrip(view, site, kinds, profile, pixels, strip.width));
   context.putImageData(strip, Math.round(geometry.strip * ratio), 0);
-  const there = comparedSnapshot(view);
   report.names.forEach((_, site) => {
+    const there = comparedAt(view, site);
     drawBar(view, context, site, kinds);
-    if (there >= 0) drawComparedTicks(view, context, site, there);
+    if (there) drawComparedTicks(view, context, site, there);
     writeNumbers(view, site);
   });
   drawLevels(view, context);
@@ -180,7 +180,7 @@ function drawBar(view, context, site, kinds) {
 function drawComparedTicks(view, context, site, there) {
   const { other, geometry, palette, all } = view, { top, height } = barBox(view, site), over = geometry.heights[site] > TALL ? 2 : 0;
   context.fillStyle = palette.css.other;
-  for (const share of [other.share(site, there, EXCESS, all), 1 - other.share(site, there, MISSING, all)]) {
+  for (const share of [other.share(...there, EXCESS, all), 1 - other.share(...there, MISSING, all)]) {
     context.fillRect(geometry.bar + share * geometry.barWidth - 1, top - over, 2, height + 2 * over);
   }
 }
@@ -215,7 +215,7 @@ function overviewFoot(view, kinds, profiles) {
   const total = report.names.reduce((sum, _, site) => sum + kinds.reduce((part, kind) => part + report.count(site, at, kind), 0), 0);
   const scale = view.mode === "heat" ? "Each row scaled to its maximum, square root." : "Height: square root of density.";
   const outside = total ? `${percent(1 - inside / total)} % of neurons lie outside the strip. ` : "";
-  const green = comparedSnapshot(view) >= 0 ? ` Green: ${view.other.name}; in brackets it minus this run, in points.` : "";
+  const green = report.names.some((_, site) => comparedAt(view, site)) ? ` Green: ${view.other.name}; in brackets it minus this run, in points.` : "";
   const base = view.all ? "all neurons" : "neurons that are not silent", keys = "\u2191 \u2193 site, \u2190 \u2192 time-step";
   return `v / threshold after step ${report.steps[at]}, dotted: 0 and threshold. ${scale} ${outside}Shares are of ${base}. Keys: ${keys}.${green}`;
 }

@@ -110,6 +110,7 @@ function commit(view) {
 function draw(view) {
   cancelAnimationFrame(view.frame);
   view.frame = requestAnimationFrame(() => {
+    if (!(view.geometry.detail > 0)) return; // not laid out, as while the page changes; the observer draws when it is
     view.kind = shownKind(view);
     drawTime(view);
     drawOverview(view);

@@ -105,13 +105,16 @@ function drawWorst(view) {
     button.dataset.site = site;
     setText(button, share === 0 ? "none" : report.names[site]);
     button.disabled = share === 0;
-    const there = comparedSnapshot(view);
-    const compared = there < 0 ? "" : ` (compared ${percent(view.other.share(site, there, kind, all))})`;
+    const there = comparedAt(view, site);
+    const compared = there ? ` (compared ${percent(view.other.share(...there, kind, all))})` : "";
     setText(item.querySelector(".share"), share === 0 ? "" : `${percent(share)} %${compared}`);
   });
 }
 
-// Index of the present t in the compared run; -1 without one, or where it kept no residuals at t.
-function comparedSnapshot(view) {
-  return view.other ? view.other.steps.indexOf(view.report.steps[view.at]) : -1;
+// Indices of a site and the present t in the compared run; null without one, where it has no such site, or kept nothing
+// at t.
+function comparedAt(view, site) {
+  if (!view.other) return null;
+  const there = [view.other.names.indexOf(view.report.names[site]), view.other.steps.indexOf(view.report.steps[view.at])];
+  return there.includes(-1) ? null : there;
 }

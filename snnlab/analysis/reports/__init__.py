@@ -6,25 +6,31 @@ A Report is a frozen dataclass of plain values and NumPy arrays. ``to_frame`` gi
 
 from snnlab.analysis.reports.accuracy import AccuracyCurve
 from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
+from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
 from snnlab.analysis.reports.final import FinalEvaluation
-from snnlab.analysis.reports.gain import CONTROL, CURVES, Gain, NoiseGain
+from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, Gain, NoiseGain
 from snnlab.analysis.reports.neuron_traces import NeuronTraces
 from snnlab.analysis.reports.noise import Estimate, NoiseReport, estimate
 from snnlab.analysis.reports.normalization import NormalizationReport
 from snnlab.analysis.reports.paired import PairedDifference, paired_difference
 from snnlab.analysis.reports.probe import Probe
 from snnlab.analysis.reports.residuals import ResidualReport
+from snnlab.analysis.reports.seed_group import SeedGroup
+from snnlab.analysis.reports.sensitivity import LargestScale, SensitivityReport, SiteLoss
 
 __all__ = [
+    "BASE",
     "CONTROL",
     "CURVES",
     "WILSON_Z",
     "AccuracyCurve",
+    "Comparison",
     "ConversionReport",
     "Estimate",
     "FinalEvaluation",
     "Gain",
+    "LargestScale",
     "NeuronTraces",
     "NoiseGain",
     "NoiseReport",
@@ -33,6 +39,9 @@ __all__ = [
     "Probe",
     "Report",
     "ResidualReport",
+    "SeedGroup",
+    "SensitivityReport",
+    "SiteLoss",
     "estimate",
     "paired_difference",
     "wilson_interval",

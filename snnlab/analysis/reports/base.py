@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 
 from snnlab.core.errors import SnnlabError
 
@@ -39,6 +40,10 @@ class Report:
 
     def __init_subclass__(cls) -> None:
         Report._kinds[cls.kind] = cls
+
+    def to_frame(self) -> pd.DataFrame:
+        """The numbers, tidy."""
+        raise NotImplementedError
 
     def payload(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Split into JSON-ready values and arrays (array fields keyed by field name)."""

@@ -9,9 +9,11 @@ import pandas as pd
 
 from snnlab.analysis.reports.base import Report
 from snnlab.core.errors import SnnlabError
+from snnlab.core.histogram import CLASSES, EXACT, EXCESS, K_LIMIT, MISSING, SATURATED, SILENT
 
 RESAMPLES = 2000
-CONTROL = "control"
+BASE, CONTROL = "base", "control"
+WHOLE = "whole network"
 CURVES = ("loss", "ann", "noisy_ann", "snn")
 """What is watched after every epoch: training loss, and accuracies on ``validation``, the SNN's at the first step."""
 
@@ -38,6 +40,21 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A share of neurons x images, or another number of a network, of one arm.
+
+    Args:
+        value: Mean over seeds.
+        low: Lower end of the 95 % t interval over training seeds; NaN for one network.
+        high: Upper end of it.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class NoiseGain(Report):
     """Arms of fine-tuning on the same seeds, batches and schedule, and the checkpoint they started from.
 
@@ -59,6 +76,11 @@ class NoiseGain(Report):
         epochs: Epochs of every arm.
         split: Split of the images.
         num_classes: Number of classes.
+        classes_before: Neurons x images of the base by class of spike-count error at the first of ``steps``, as
+            ``ResidualReport`` has them, (sites, classes), int64; None where an earlier version did not keep them.
+        classes_after: The same of every trained network, (arms, seeds, sites, classes).
+        errors_before: Neurons x images of the base by k = -K_LIMIT..K_LIMIT, ends open, (sites, 2 K_LIMIT + 1), int64.
+        errors_after: The same of every trained network, (arms, seeds, sites, 2 K_LIMIT + 1).
     """
 
     kind: ClassVar[str] = "noise_gain"
@@ -79,6 +101,10 @@ class NoiseGain(Report):
     epochs: int
     split: str
     num_classes: int
+    classes_before: np.ndarray | None = None
+    classes_after: np.ndarray | None = None
+    errors_before: np.ndarray | None = None
+    errors_after: np.ndarray | None = None
 
     @property
     def images(self) -> int:
@@ -96,9 +122,7 @@ class NoiseGain(Report):
         Raises:
             SnnlabError: No such arm or step.
         """
-        if arm not in self.arms:
-            raise SnnlabError(f"There is no arm {arm!r} in this experiment; it has {', '.join(self.arms)}.")
-        at = self.arms.index(arm)
+        at = self._arm(arm)
         if step is None:
             return np.asarray(self.ann_correct[at])
         return np.asarray(self.snn_correct[at][:, self._step(step)])
@@ -123,10 +147,10 @@ class NoiseGain(Report):
     def to_frame(self) -> pd.DataFrame:
         """One row per arm and step (0 for the ANN): accuracy, gain over the control with both intervals."""
         rows = []
-        for arm in ("base", *self.arms):
+        for arm in (BASE, *self.arms):
             for step in (None, *self.steps):
-                gain = self.base_gain(step) if arm == "base" else self.gain(arm, step)
-                value = self.base_accuracy(step) if arm == "base" else self.accuracy(arm, step)
+                gain = self.base_gain(step) if arm == BASE else self.gain(arm, step)
+                value = self.base_accuracy(step) if arm == BASE else self.accuracy(arm, step)
                 rows.append(
                     {
                         "arm": arm,
@@ -143,12 +167,95 @@ class NoiseGain(Report):
                 )
         return pd.DataFrame(rows).assign(seeds=len(self.seeds), images=self.images, split=self.split)
 
+    @property
+    def looked_inside(self) -> bool:
+        """Whether residual classes before and after were kept."""
+        return self.classes_before is not None and self.classes_after is not None
+
+    def share(self, arm: str, kind: str, site: str | None = None) -> Share:
+        """How many of the neurons that are not silent are off, at T of the question; of an arm or of the base.
+
+        Args:
+            arm: Arm, or ``base``.
+            kind: ``"excess"`` or ``"missing"``.
+            site: Site; None for the whole network.
+
+        Raises:
+            SnnlabError: No such arm or site, or residual classes were not kept.
+        """
+        counts = self._at(self._inside(arm)[0], site)
+        index = {"excess": EXCESS, "missing": MISSING}[kind]
+        heard = counts.sum(axis=1) - counts[:, SILENT]
+        return _mean(counts[:, index] / np.maximum(heard, 1))
+
+    def gap(self, arm: str, site: str | None = None) -> Share:
+        """Std / threshold of the gap at T of the question; of the whole network its root mean square over sites."""
+        gaps = self.gap_before[None] if arm == BASE else self.gap_after[self._arm(arm)]
+        whole = np.sqrt(np.mean(gaps**2, axis=1))
+        return _mean(whole if site is None else gaps[:, self._site(site)])
+
+    def inside_frame(self) -> pd.DataFrame:
+        """One row per arm, the base among them, and site, the whole network first: residual classes and gap.
+
+        Shares are of all neurons x images, means over seeds; ``k=+1`` is one spike too many.
+
+        Raises:
+            SnnlabError: Residual classes were not kept.
+        """
+        rows = []
+        for arm in (BASE, *self.arms):
+            classes, errors = self._inside(arm)
+            for site in (None, *self.names):
+                counts, k = self._at(classes, site), self._at(errors, site)
+                total = counts.sum(axis=1, keepdims=True)
+                shares = (counts / total).mean(axis=0)
+                off, right = (k / total).mean(axis=0).tolist(), [SILENT, EXACT, SATURATED]
+                gap = self.gap(arm, site)
+                rows.append(
+                    {"arm": arm, "site": site or WHOLE}
+                    | dict(zip(CLASSES, shares.tolist(), strict=True))
+                    | {"right": float(shares[right].sum())}
+                    | {"k<=-2": sum(off[: K_LIMIT - 1]), "k=-1": off[K_LIMIT - 1]}
+                    | {"k=+1": off[K_LIMIT + 1], "k>=+2": sum(off[K_LIMIT + 2 :])}
+                    | {"relative_gap": gap.value, "gap_low": gap.low, "gap_high": gap.high}
+                    | {"seeds": len(counts)}
+                )
+        return pd.DataFrame(rows).assign(step=self.target, images=self.images, split=self.split)
+
+    def _inside(self, arm: str) -> tuple[np.ndarray, np.ndarray]:
+        """Counts by class and by k of an arm or of the base, (seeds, sites, ...) each."""
+        before, after = (self.classes_before, self.errors_before), (self.classes_after, self.errors_after)
+        if any(part is None for part in (*before, *after)):
+            raise SnnlabError(
+                "An earlier version stored this experiment without its residual classes; run it again to see them: "
+                "what was trained is kept."
+            )
+        chosen = [part[None] for part in before] if arm == BASE else [part[self._arm(arm)] for part in after]  # type: ignore[index]
+        return chosen[0], chosen[1]
+
+    def _at(self, counts: np.ndarray, site: str | None) -> np.ndarray:
+        return np.asarray(counts.sum(axis=1) if site is None else counts[:, self._site(site)])
+
+    def _site(self, site: str) -> int:
+        if site not in self.names:
+            raise SnnlabError(f"There is no site {site!r} in this experiment; it has {', '.join(self.names)}.")
+        return self.names.index(site)
+
+    def _arm(self, arm: str) -> int:
+        if arm not in self.arms:
+            raise SnnlabError(f"There is no arm {arm!r} in this experiment; it has {', '.join(self.arms)}.")
+        return self.arms.index(arm)
+
     def _step(self, step: int) -> int:
         if step not in self.steps:
             raise SnnlabError(
                 f"The experiment was not read at T = {step}; it was at T = {', '.join(map(str, self.steps))}."
             )
         return self.steps.index(step)
+
+
+def _mean(values: np.ndarray) -> Share:
+    return Share(float(np.mean(values)), *t_interval(values))
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:

@@ -17,6 +17,8 @@ KINDS = {
     "trace": "analysis:trace",
     "noise": "noise:run_noise",
     "noisy": "noise:evaluate_noisy",
+    "sensitivity": "noise:lose_by_site",
+    "largest_scale": "noise:scale_that_costs",
     "final": "final:run_final",
     "probe": "probe:probe_edit",
     "experiment": "snnlab.sweeps.jobs:run_experiment",

@@ -10,9 +10,9 @@ from snnlab.runs.kinds import context
 from snnlab.runs.kinds.plain import plain
 
 
-def run_analysis(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Execute a recipe and store the run: ``{"run": id, "notes", "looks"}``."""
-    run = analyse(Recipe.parse(recipe), progress=progress)
+def run_analysis(*, progress: ProgressCallback, recipe: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """Execute a recipe on a device and store the run: ``{"run": id, "notes", "looks"}``."""
+    run = analyse(Recipe.parse(recipe), device=device, progress=progress)
     looks = context.record(run)
     return {"run": run.id, "notes": list(run.notes), "looks": looks}
 

@@ -10,11 +10,14 @@ import numpy as np
 from snnlab.analysis.noise import SCALES, noisy_correct
 from snnlab.analysis.noise import kappa as find_kappa
 from snnlab.analysis.reports import estimate
+from snnlab.analysis.which_site import largest_scale, sensitivity
+from snnlab.calibration.profile import NoiseProfile
 from snnlab.core.errors import RecipeError
 from snnlab.core.progress import ProgressCallback
 from snnlab.core.recipe import NoiseChoice, Recipe
 from snnlab.runs.execute import fit_noise_run
 from snnlab.runs.kinds import context, warm
+from snnlab.runs.kinds.plain import plain
 
 
 def run_noise(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -74,3 +77,49 @@ def evaluate_noisy(
         "split": images.name,
         "seconds": round(time.perf_counter() - started, 4),
     }
+
+
+def lose_by_site(*, progress: ProgressCallback, recipe: dict[str, Any], profile: dict[str, Any]) -> dict[str, Any]:
+    """What noise at one site at a time costs the ANN, on the images and noise seeds of a noise recipe.
+
+    Args:
+        progress: Called after every block of images.
+        recipe: Noise recipe.
+        profile: Noise profile, as ``NoiseProfile.to_dict`` gives it.
+
+    Returns:
+        ``{"sensitivity": payload of SensitivityReport, "seconds"}``.
+    """
+    started = time.perf_counter()
+    parsed = Recipe.parse(recipe)
+    found = sensitivity(
+        warm.noisy_network(parsed),
+        NoiseProfile.from_dict(profile),
+        warm.images(parsed, parsed.data.split, parsed.data.limit),
+        noise_seeds=(parsed.noise or NoiseChoice()).seeds,
+        seed=parsed.seed,
+        progress=progress,
+    )
+    return {"sensitivity": plain(found), "seconds": round(time.perf_counter() - started, 4)}
+
+
+def scale_that_costs(
+    *, progress: ProgressCallback, recipe: dict[str, Any], profile: dict[str, Any], points: float
+) -> dict[str, Any]:
+    """The largest scale of a profile that costs the ANN at most so many points; arguments as ``lose_by_site``.
+
+    Returns:
+        ``{"points", "value", "low", "high", "why", "seconds"}``; a scale that is no number is None.
+    """
+    started = time.perf_counter()
+    parsed = Recipe.parse(recipe)
+    found = largest_scale(
+        warm.noisy_network(parsed),
+        NoiseProfile.from_dict(profile),
+        warm.images(parsed, parsed.data.split, parsed.data.limit),
+        points=points,
+        noise_seeds=(parsed.noise or NoiseChoice()).seeds,
+        seed=parsed.seed,
+        progress=progress,
+    )
+    return {**found.told(), "seconds": round(time.perf_counter() - started, 4)}

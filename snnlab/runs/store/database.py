@@ -125,6 +125,8 @@ class Database:
     def _open_server(self, url: sa.URL) -> sa.Engine:
         try:
             engine = sa.create_engine(url, pool_pre_ping=True)
+            if engine.dialect.name == "sqlite":
+                sa.event.listen(engine, "connect", _teach_lower)
             migrations.bring_up_to_date(engine, self.path)
         except (ImportError, NoSuchModuleError) as error:
             raise StoreError(f"{self.path} needs a database driver that is not installed ({error}).") from None
@@ -194,6 +196,7 @@ def _sqlite_engine(options: dict[str, Any]) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
+        _teach_lower(connection)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
@@ -207,6 +210,11 @@ def _sqlite_engine(options: dict[str, Any]) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _teach_lower(connection: sqlite3.Connection, *_: Any) -> None:
+    """SQLite's own knows ASCII only, and a search for "übung" is to find "Übung"."""
+    connection.create_function("lower", 1, lambda text: text.lower() if isinstance(text, str) else text)
 
 
 def _use_wal(engine: sa.Engine) -> None:
@@ -228,5 +236,6 @@ def _cannot_write(error: Exception) -> bool:
 def _nothing_stored() -> sa.Engine:
     """An empty store in memory: the runs that ship with snnlab can still be read."""
     engine = sa.create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    sa.event.listen(engine, "connect", _teach_lower)
     schema.metadata.create_all(engine)
     return engine

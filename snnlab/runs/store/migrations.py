@@ -15,7 +15,7 @@ from snnlab.runs.store import rows, schema
 def bring_up_to_date(engine: sa.Engine, path: Path | str, *, read_only: bool = False) -> None:
     """Make the tables of a new store, and change those of an older one; one transaction, whoever comes first.
 
-    A copy of an older SQLite file is kept beside it until the change is stored.
+    A copy of a SQLite file whose runs are written anew is kept beside it until the change is stored.
 
     Raises:
         StoreError: Of a newer version, another program's, or of an older version and read-only.
@@ -34,10 +34,10 @@ def bring_up_to_date(engine: sa.Engine, path: Path | str, *, read_only: bool = F
         version = _version(connection, path)  # again, now that nobody else writes
         if version == schema.SCHEMA_VERSION:
             return
-        copy = _copy(path, version) if version is not None and isinstance(path, Path) else None
+        copy = _copy(path, version) if version == 1 and isinstance(path, Path) else None
         if version == 1:
             _to_version_2(connection)
-        schema.metadata.create_all(connection)
+        schema.metadata.create_all(connection)  # all that version 3 adds is the table of marks
         connection.execute(schema.schema.delete())
         connection.execute(schema.schema.insert().values(version=schema.SCHEMA_VERSION))
     if copy is not None:

@@ -31,6 +31,8 @@ class RunRow:
         size: Bytes in the store.
         last_used: UTC time of the last reading, to the hour.
         recipe_json: The recipe as JSON.
+        tags: Words that users gave it.
+        note: What users wrote about it.
     """
 
     id: str
@@ -49,6 +51,8 @@ class RunRow:
     size: int = 0
     last_used: str = ""
     recipe_json: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def recipe(self) -> Recipe:
@@ -56,7 +60,7 @@ class RunRow:
         return _parsed(self.recipe_json)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _parsed(text: str) -> Recipe:
     return Recipe.parse(json.loads(text))
 

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from snnlab.core.recipe import Recipe
 from snnlab.runs.jobs import LOCAL, utc_now
 from snnlab.runs.protocol import counted, lineages_of
 from snnlab.runs.run import Run
-from snnlab.runs.store import schema
+from snnlab.runs.store import marks, schema
 from snnlab.runs.store.database import BUSY_SECONDS, Database, default_location
 from snnlab.runs.store.job_table import JobTable, check_lease
 from snnlab.runs.store.rows import RunRow, row_of, values_of
@@ -21,7 +22,7 @@ from snnlab.runs.store.rows import RunRow, row_of, values_of
 USE_NOTED = datetime.timedelta(hours=1)
 """A reading is noted when the last noted one is older: reading a run is no reason to write each time."""
 
-_runs, _contents, _looks = schema.runs, schema.contents, schema.looks
+_runs, _contents, _looks, _marks = schema.runs, schema.contents, schema.looks, schema.marks
 
 
 class Store:
@@ -128,13 +129,25 @@ class Store:
         Raises:
             StoreError: No such run, or several.
         """
+        return self._content(self._whole_id(run_id))
+
+    def row(self, run_id: str) -> RunRow:
+        """What a list says of one run; errors as ``get``."""
+        whole = self._whole_id(run_id)
+        own = self._rows(_runs.c.id == whole)
+        found = own or [row for row in self._marked(self._shipped_rows()) if row.id == whole]
+        if not found:
+            raise StoreError(f"The run {run_id[:8]} has just been deleted.")
+        return found[0]
+
+    def _whole_id(self, run_id: str) -> str:
         if len(run_id) >= 6 and all(digit in "0123456789abcdef" for digit in run_id):
             with self._database.reading() as connection:
                 within = (_runs.c.id >= run_id, _runs.c.id < run_id + "g")  # as a prefix, by the index
                 stored = connection.scalars(sa.select(_runs.c.id).where(*within)).all()
             found = {*stored, *(row.id for row in self._shipped_rows() if row.id.startswith(run_id))}
             if len(found) == 1:
-                return self._content(found.pop())
+                return found.pop()
             if found:
                 raise StoreError(f"{len(found)} runs begin with {run_id}; give more digits of the one you mean.")
         raise StoreError(f"There is no run {run_id[:40]!r} in {self.path}; it may have been deleted or made elsewhere.")
@@ -157,25 +170,77 @@ class Store:
         found = found or next(shipped, None)
         return None if found is None else self._content(found)
 
-    def list(self, workspaces: Sequence[str] | None = None) -> Sequence[RunRow]:
+    def list(
+        self,
+        workspaces: Sequence[str] | None = None,
+        *,
+        text: str = "",
+        tag: str | None = None,
+        verb: str | None = None,
+        limit: int | None = None,
+    ) -> Sequence[RunRow]:
         """Runs whose contents can be read, newest first, shipped ones last.
 
         Args:
             workspaces: Only theirs, and the shipped ones; None for all.
+            text: Only those of which every word stands in title, checkpoint, verb, split, a tag or the note, or is the
+                beginning of the id (6 or more digits).
+            tag: Only those with this tag.
+            verb: Only those of this verb.
+            limit: The first so many; None for all.
 
         Raises:
             StoreError: The store cannot be read.
         """
-        own = [row for row in self._rows(workspaces) if row.recipe_json]
-        stored = {row.id for row in own}
-        return [*own, *(row for row in self._shipped_rows() if row.id not in stored)]
-
-    def _rows(self, workspaces: Sequence[str] | None = None) -> Sequence[RunRow]:
-        chosen = sa.select(_runs).order_by(_runs.c.created.desc(), _runs.c.id)
+        where = [_runs.c.recipe != "", *marks.conditions(text, tag, verb)]
         if workspaces is not None:
-            chosen = chosen.where(_runs.c.workspace.in_(workspaces))
+            where.append(_runs.c.workspace.in_(workspaces))
+        own = self._rows(*where, limit=limit)
+        shipped = [row for row in self._marked(self._shipped_rows()) if marks.fits(row, text, tag, verb)]
+        stored = {row.id for row in own}
+        return [*own, *(row for row in shipped if row.id not in stored)][:limit]
+
+    def _rows(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> Sequence[RunRow]:
+        chosen = sa.select(_runs, _marks.c.tags, _marks.c.note).join(_marks, _marks.c.run == _runs.c.id, isouter=True)
+        chosen = chosen.where(*where).order_by(_runs.c.created.desc(), _runs.c.id).limit(limit)
         with self._database.reading() as connection:
             return [_row(values) for values in connection.execute(chosen).mappings()]
+
+    def _marked(self, rows: Sequence[RunRow]) -> Sequence[RunRow]:
+        """Rows of shipped runs, with what users say of them."""
+        with self._database.reading() as connection:
+            chosen = sa.select(_marks).where(_marks.c.run.in_([row.id for row in rows]))
+            said = {found.run: (found.tags, found.note) for found in connection.execute(chosen)}
+        return [replace(row, **marks.values(*said[row.id])) if row.id in said else row for row in rows]
+
+    def mark(
+        self,
+        run_id: str,
+        *,
+        tags: Sequence[str] | None = None,
+        note: str | None = None,
+        workspace: str = LOCAL,
+    ) -> None:
+        """Say something of a run of one's own, of the command line's, or of a shipped one.
+
+        Args:
+            run_id: Whole id.
+            tags: Short words that replace those it has; None to leave them.
+            note: Replaces the one it has; None to leave it.
+            workspace: Who says it.
+
+        Raises:
+            StoreError: Another's run, not there, a tag that is no short word, or too long a note.
+        """
+        checked = None if tags is None else marks.checked_tags(tags)
+        written = None if note is None else marks.checked_note(note)
+        with self._database.writing() as connection:
+            owner = connection.scalar(sa.select(_runs.c.workspace).where(_runs.c.id == run_id))
+            if owner is None and not any(row.id == run_id for row in self._shipped_rows()):
+                raise StoreError(f"The run {run_id[:8]} is not in the store; it may have been deleted.")
+            if owner not in (None, workspace, LOCAL):
+                raise StoreError(f"The run {run_id[:8]} was made in another workspace; only there it can be marked.")
+            marks.write(connection, run_id, checked, written)
 
     def delete(self, run_id: str, *, workspace: str) -> None:
         """Delete a run of one's own, or of the command line's.
@@ -307,12 +372,13 @@ def _delete(connection: sa.Connection, ids: Sequence[str]) -> None:
     for start in range(0, len(ids), 500):  # databases limit the values of one statement
         part = ids[start : start + 500]
         connection.execute(_contents.delete().where(_contents.c.run.in_(part)))
+        connection.execute(_marks.delete().where(_marks.c.run.in_(part)))
         connection.execute(_runs.delete().where(_runs.c.id.in_(part)))
 
 
 def _row(values: sa.RowMapping) -> RunRow:
-    named = {name: values[name] for name in values if name not in ("recipe", "lease")}
-    return RunRow(**named, recipe_json=values["recipe"])
+    named = {name: values[name] for name in values if name not in ("recipe", "lease", "tags", "note")}
+    return RunRow(**named, **marks.values(values["tags"], values["note"]), recipe_json=values["recipe"])
 
 
 def _days_ago(days: float) -> str:

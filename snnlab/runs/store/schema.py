@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 LARGEST_CONTENT = 2**31 - 1  # bytes of one run; where a database has several sizes of binary column, the one for this
 
@@ -34,6 +34,13 @@ contents = sa.Table(
     metadata,
     sa.Column("run", sa.String(32), primary_key=True),
     sa.Column("content", sa.LargeBinary(LARGEST_CONTENT), nullable=False),
+)
+marks = sa.Table(
+    "marks",  # what users say of a run; beside the runs, since shipped ones have no row there
+    metadata,
+    sa.Column("run", sa.String(32), primary_key=True),
+    sa.Column("tags", sa.Text, nullable=False),  # JSON list
+    sa.Column("note", sa.Text, nullable=False),
 )
 looks = sa.Table(
     "looks",

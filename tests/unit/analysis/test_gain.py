@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from snnlab.analysis.reports import Report
 from snnlab.analysis.reports.gain import NoiseGain, t_interval
 from snnlab.core.errors import SnnlabError
+from tests.unit.figures.synthetic_gain import noise_gain_report
 
 
 def report(seeds=4, images=200):
@@ -89,3 +91,51 @@ def test_it_survives_the_store():
     again = NoiseGain.from_payload(values, arrays)
     for field in dataclasses.fields(found):
         np.testing.assert_array_equal(getattr(found, field.name), getattr(again, field.name))
+
+
+def test_what_changed_inside_is_told_by_arm_and_site():
+    found = noise_gain_report(seeds=3)
+    frame = found.inside_frame().set_index(["arm", "site"])
+    assert len(frame) == 7 * 10
+    row, counts = frame.loc["nq", "stage1.act1"], found.classes_after[2, :, 1]
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    assert row["excess"] == pytest.approx(shares[:, 2].mean())
+    assert row["right"] == pytest.approx(shares[:, [0, 1, 4]].sum(axis=1).mean())
+    assert row["k=+1"] + row["k>=+2"] == pytest.approx(row["excess"])
+    assert row["k=-1"] + row["k<=-2"] == pytest.approx(row["missing"])
+    assert row[["k>=+2", "k=-1"]].gt(0).all()
+    assert row["relative_gap"] == pytest.approx(found.gap_after[2, :, 1].mean())
+    whole = found.classes_after[2].sum(axis=1)
+    assert frame.loc["nq", "whole network"]["excess"] == pytest.approx((whole[:, 2] / whole.sum(axis=1)).mean())
+    rms = np.sqrt((found.gap_after[2] ** 2).mean(axis=1))
+    assert frame.loc["nq", "whole network"]["relative_gap"] == pytest.approx(rms.mean())
+    base = frame.loc["base", "whole network"]
+    assert base["seeds"] == 1
+    assert np.isnan(base["gap_low"])
+
+
+def test_shares_are_of_neurons_that_are_not_silent_with_an_interval_over_seeds():
+    found = noise_gain_report(seeds=4)
+    share, counts = found.share("nq", "excess"), found.classes_after[2].sum(axis=1)
+    by_seed = counts[:, 2] / counts[:, 1:].sum(axis=1)
+    assert share.value == pytest.approx(by_seed.mean())
+    half = stats.t.ppf(0.975, 3) * by_seed.std(ddof=1) / 2
+    assert (share.low, share.high) == pytest.approx((share.value - half, share.value + half))
+    one = found.classes_before[3]
+    assert found.share("base", "missing", found.names[3]).value == pytest.approx(one[3] / one[1:].sum())
+    with pytest.raises(SnnlabError, match="no site 'act99'"):
+        found.share("nq", "excess", "act99")
+    with pytest.raises(SnnlabError, match="no arm 'best'"):
+        found.gap("best")
+
+
+def test_an_experiment_stored_before_opens_and_says_what_it_has_not():
+    values, arrays = noise_gain_report().payload()
+    late = ("classes_before", "classes_after", "errors_before", "errors_after")
+    old = Report.from_payload(values, {name: array for name, array in arrays.items() if name not in late})
+    assert not old.looked_inside
+    assert old.gain("nq", 2) == noise_gain_report().gain("nq", 2)
+    with pytest.raises(SnnlabError, match="without its residual classes; run it again"):
+        old.inside_frame()
+    again = Report.from_payload(*old.payload())
+    assert again.classes_after is None

@@ -97,6 +97,41 @@ def test_what_is_changed_by_hand_changes_the_noisy_ann_only(recipe):
     np.testing.assert_array_equal(drawn.noise.std, run.noise.std)
 
 
+def test_which_site_matters_is_the_same_everywhere(recipe):
+    """Command line, stored run, the app's jobs and Python."""
+    words = ["--num-steps", 2, "--limit", 40, "--eval-limit", 50, "--noise-seeds", 3, "--scale", 2.0]
+    told = as_json("fit-noise", VGG, *words, "--sensitivity", "--max-loss", 2.5)
+
+    assert list(told)[-2:] == ["sensitivity", "largest_scale"]
+    assert [list(site) for site in told["sensitivity"]] == [["name", "loss", "low", "high", "rank"]] * 9
+    assert {site["rank"] for site in told["sensitivity"]} >= {1}
+    assert told["sensitivity"][-1]["low"] <= told["sensitivity"][-1]["loss"] <= told["sensitivity"][-1]["high"]
+    run = Store().get(next(row.id for row in Store().list() if row.verb == "noise" and not row.shipped))
+    stored = run.reports["sensitivity"]
+    assert [loss.value for loss in stored.losses] == [site["loss"] for site in told["sensitivity"]]
+    assert run.reports["largest_scale"].told() == told["largest_scale"]
+
+    profile = run.noise.evaluated(2)
+    asked = {"progress": silent, "recipe": run.recipe.to_dict(), "profile": profile.to_dict()}
+    answer = json.loads(json.dumps(find("sensitivity")(**asked)))
+    again = sl.analysis.Report.from_payload(answer["sensitivity"], {})
+    assert again.losses == stored.losses
+    scale = find("largest_scale")(**asked, points=2.5)
+    assert {name: scale[name] for name in told["largest_scale"]} == told["largest_scale"]
+    images = sl.example(VGG).data("dev", limit=50)
+    plain = sl.analysis.sensitivity(sl.example(VGG).build(), profile, images, noise_seeds=3)
+    assert plain.losses == stored.losses
+
+
+def test_which_site_matters_as_a_table():
+    words = ["--num-steps", 2, "--limit", 40, "--eval-limit", 50, "--noise-seeds", 2]
+    told = invoke("fit-noise", VGG, *words, "--sensitivity", "--max-loss", 90).stdout
+    assert "Noise at one site at a time" in told
+    assert "all sites together" in told
+    assert "largest scale that costs at most 90 points: none (above 4" in told
+    assert "sensitivity" not in as_json("fit-noise", VGG, *words)
+
+
 def test_a_noise_run_survives_storage(recipe):
     from snnlab.runs import Run
 
@@ -140,6 +175,8 @@ def test_a_recipe_file_and_flags_over_it(recipe, tmp_path):
         (("--num-steps", 2, "--std", "stage1.act9=1", "--limit", 5), "no site 'stage1.act9'"),
         (("--num-steps", 2, "--std", "stage1.act1"), "not of the form NAME=NUMBER"),
         (("--num-steps", 2, "--split", "test"), "Test images choose nothing"),
+        (("--num-steps", 2, "--max-loss", 0), "--max-loss 0 must be above 0 and at most 100"),
+        (("--num-steps", 2, "--max-loss", "nan"), "--max-loss nan must be above 0"),
         (("--num-steps", 2, "--out", "profile.txt"), "must end in .yaml"),
     ],
 )

@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 import snnlab as sl
+from snnlab.cli import options as opt
 from snnlab.cli.main import app
-from snnlab.cli.train import gain_as_json, told, warner
+from snnlab.cli.train import experiment_recipe, gain_as_json, told, warner
 from snnlab.runs import Store
 from snnlab.sweeps import live
 from snnlab.sweeps.watched import LiveEpoch
@@ -139,6 +140,9 @@ def test_a_noisy_ann_at_chance_is_said_once(capsys):
         (["--augment", "blur"], "training.augment"),
         (["--arms", "control,profile", "--profile", "/nowhere.yaml"], "cannot be read"),
         (["--out", "/nowhere/else"], "does not exist"),
+        (["--freeze"], "--freeze keeps the std of the arm profile"),
+        (["--device", "abacus"], "There is no device 'abacus'"),
+        (["--devices", "0"], "devices is 0; training needs at least 1"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(words, reason):
@@ -156,9 +160,20 @@ def test_a_profile_of_another_network_names_the_site(tmp_path):
     assert "layer9.act" in result.stderr
 
 
-def test_a_negative_std_is_refused(tmp_path):
+@pytest.mark.parametrize("std", ["-0.1", ".nan", ".inf"])
+def test_a_std_that_cannot_be_is_refused(tmp_path, std):
     file = tmp_path / "profile.yaml"
-    file.write_text('num_steps: 2\nsites:\n- {"name": "stage1.act1", "threshold": 1.0, "std": -0.1}\n')
+    file.write_text(f'num_steps: 2\nsites:\n- {{"name": "stage1.act1", "threshold": 1.0, "std": {std}}}\n')
     result = invoke(VGG, *TINY, "--arms", "control,profile", "--profile", file)
+    assert result.exit_code == 1
     assert "stage1.act1" in result.stderr
     assert "0 or more" in result.stderr.replace("\n", " ")
+
+
+def test_a_profile_of_another_t_is_remarked_on(tmp_path, capsys):
+    file = tmp_path / "profile.yaml"
+    file.write_text('num_steps: 4\nsites:\n- {"name": "stage1.act1", "threshold": 1.0, "std": 0.1}\n')
+    flags = opt.Flags(checkpoint=VGG)
+    recipe = experiment_recipe(flags, steps=(2,), arms=["control", "profile"], profile=file)
+    assert recipe.noise.std == {"stage1.act1": 0.1}
+    assert "measured at T = 4, and the question is asked at T = 2" in capsys.readouterr().err

@@ -2,6 +2,8 @@ import pytest
 
 from snnlab import figures
 from tests.unit.figures.synthetic import conversion, curve, residuals, traces
+from tests.unit.figures.synthetic_gain import noise_gain_report, site_losses
+from tests.unit.figures.synthetic_runs import comparison, seed_group
 
 HOSTILE = "<b>x</b> $\\alpha_{1}$ & %{y} =cmd|' /C calc'!A0 \x00\u202e\n~^#_{} 日本"
 
@@ -29,9 +31,19 @@ def every_figure() -> dict[str, figures.Figure]:
         "profile_110": figures.site_profile(conversion(110)),
         "changes": figures.conversion_change(conversion(19), conversion(19, seed=1), before_name=HOSTILE),
         "changes_110": figures.conversion_change(conversion(110), conversion(110, seed=1)),
+        "comparison": figures.comparison(comparison(19), 4),
+        "comparison_110": figures.comparison(comparison(110, names=("a", "b", "c")), 4),
+        "comparison_hostile": figures.comparison(comparison(2, names=(HOSTILE, "b" * 200), unshared=3), 2),
+        "seeds": figures.seed_group(seed_group(num_steps=32)),
+        "seeds_1": figures.seed_group(seed_group(1, name=HOSTILE), log_steps=True),
+        "seeds_T1": figures.seed_group(seed_group(2, num_steps=1)),
         "trace": figures.neuron_trace(run, 2, step=8, report=few),
         "trace_T1": figures.neuron_trace(traces(1), 0),
         "trace_hostile": figures.neuron_trace(run, 3, step=5, report=hostile),
+        "sensitivity": figures.sensitivity(site_losses(19)),
+        "sensitivity_110": figures.sensitivity(site_losses(110)),
+        "inside": figures.inside_change(noise_gain_report()),
+        "errors": figures.errors_over_depth(noise_gain_report(sites=19)),
     }
 
 

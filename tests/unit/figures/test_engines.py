@@ -20,9 +20,21 @@ KINDS = (
     *("accuracy", "accuracies_log", "accuracy_T1", "accuracy_hostile"),
     *("overview", "overview_1", "overview_110", "overview_stages", "overview_hostile"),
     *("site", "site_hostile", "spike_errors", "profile", "profile_110", "trace", "trace_T1", "trace_hostile"),
-    *("changes", "changes_110"),
+    *("changes", "changes_110", "comparison", "comparison_110", "comparison_hostile"),
+    *("seeds", "seeds_1", "seeds_T1"),
+    *("sensitivity", "sensitivity_110", "inside", "errors"),
 )
-WIDE = ("accuracy_hostile", "changes", "overview", "overview_1", "overview_110", "site", "trace")
+WIDE = (
+    "accuracy_hostile",
+    "changes",
+    "comparison",
+    "comparison_110",
+    "overview",
+    "overview_1",
+    "overview_110",
+    "site",
+    "trace",
+)
 pytestmark = pytest.mark.filterwarnings("error")
 
 

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from snnlab.core.errors import SnnlabError
-from snnlab.figures import arm_name, gain_table, gap_over_depth, noise_by_epoch, noise_gain, tables, training_curves
+from snnlab.figures import (
+    arm_name,
+    errors_over_depth,
+    gain_table,
+    gap_over_depth,
+    inside_change,
+    noise_by_epoch,
+    noise_gain,
+    tables,
+    training_curves,
+)
 from snnlab.figures.scene import Line, Note, Points, Segments
 from tests.unit.figures.synthetic_gain import noise_gain_report
 
@@ -99,3 +109,30 @@ def test_the_table_is_escaped_for_latex():
     assert "exploratory" in text
     assert "$-$" in text
     assert arm_name("someone_else") == "someone_else"
+
+
+def test_what_changed_inside_has_a_row_an_arm_and_a_column_a_question():
+    report = noise_gain_report()
+    drawn = inside_change(report)
+    assert [name for _, name in drawn.panels[0].y.ticks][:3] == ["untouched base", "control", "control at L = T"]
+    for panel, kind in enumerate(("excess", "missing")):
+        dots = marks(drawn, Points, panel)
+        assert [mark.x[0] for mark in dots] == pytest.approx(
+            [100 * report.share(arm, kind).value for arm in ("base", *report.arms)]
+        )
+        ends = marks(drawn, Segments, panel)
+        assert len(ends) == len(report.arms), "the base has no seeds"
+        assert ends[2].x0[0] == pytest.approx(100 * report.share("nq", kind).low)
+    assert marks(drawn, Points, 2)[3].x[0] == pytest.approx(report.gap("nq").value)
+    assert len(drawn.data) == (1 + len(report.arms)) * (1 + len(report.names))
+    assert tables.to_latex(drawn.data, "Inside", "tab:inside").count("whole network") == 1 + len(report.arms)
+    assert not any(marks(inside_change(noise_gain_report(seeds=1)), Segments, panel) for panel in range(3))
+
+
+def test_errors_over_depth_are_those_of_the_sites():
+    report = noise_gain_report(sites=40)
+    drawn = errors_over_depth(report, ["nq", "best"])
+    for panel, kind in enumerate(("excess", "missing")):
+        base, after = marks(drawn, Line, panel)
+        assert (base.label, after.label) == ("untouched base", "after NQ")
+        assert after.y[7] == pytest.approx(100 * report.share("nq", kind, report.names[7]).value)

@@ -76,3 +76,11 @@ def test_numbers_have_true_signs():
     assert tables.points(-0.00001) == "0.00"
     assert tables.percent(0.91732) == "91.73\u00a0%"
     assert tables.number(float("nan")) == "–"
+
+
+def test_published_rows_carry_a_double_dagger_and_a_note():
+    frame = pd.DataFrame({"method": ["mine", "theirs"], "accuracy": [0.9, 0.8]})
+    text = tables.to_latex(frame, "A", "a", published=["theirs"], interpretations=["theirs"])
+    assert r"theirs\textsuperscript{\textdagger}\textsuperscript{\textdaggerdbl} & 0.80 \\" in text
+    assert text.count("Published elsewhere") == 1
+    assert "Published" not in tables.to_latex(frame, "A", "a")

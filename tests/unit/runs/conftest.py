@@ -76,6 +76,7 @@ sys.modules["snnlab.runs.kinds.testing"] = testing
 # What takes seconds to load and is not needed here.
 sys.modules["torch"] = types.SimpleNamespace(set_num_threads=lambda number: None)
 sys.modules["snnlab.runs.execute"] = types.ModuleType("snnlab.runs.execute")
+sys.modules["snnlab.simulation.devices"] = types.SimpleNamespace(available_devices=lambda: ("cpu",))
 sys.modules["snnlab.runs.kinds.gate"] = types.SimpleNamespace(gate_arguments=lambda arguments: arguments)
 '''
 

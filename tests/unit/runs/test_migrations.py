@@ -1,4 +1,4 @@
-"""A store of version 1, as that version wrote it (tests/golden), becomes one of version 2, or stays as it was."""
+"""A store of an older version, as that version wrote it (tests/golden), becomes a present one, or stays as it was."""
 
 import hashlib
 import shutil
@@ -15,11 +15,17 @@ from snnlab.runs.store import migrations
 from snnlab.runs.store.schema import SCHEMA_VERSION
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "store_v1.db"
+SECOND = GOLDEN.with_name("store_v2.db")
 
 
 @pytest.fixture
 def old(tmp_path):
     return Path(shutil.copy(GOLDEN, tmp_path / "runs.sqlite"))
+
+
+@pytest.fixture
+def second(tmp_path):
+    return Path(shutil.copy(SECOND, tmp_path / "second.sqlite"))
 
 
 def content_of(path):
@@ -51,7 +57,9 @@ def test_everything_is_there_afterwards(old):
     assert Store(old).list() == store.list()
 
 
-def test_a_migrated_store_has_the_tables_of_a_new_one(old, tmp_path):
+@pytest.mark.parametrize("golden", [GOLDEN, SECOND])
+def test_a_migrated_store_has_the_tables_of_a_new_one(golden, tmp_path):
+    old = Path(shutil.copy(golden, tmp_path / "runs.sqlite"))
     Store(old).close()
     Store(tmp_path / "new.sqlite").close()
     tables = []
@@ -131,8 +139,39 @@ def test_a_store_without_room_for_the_copy(old, monkeypatch):
     assert hashlib.sha256(old.read_bytes()).hexdigest() == before or content_of(old) == content_of(GOLDEN)
 
 
-def test_the_golden_store_is_of_version_1():
-    assert SCHEMA_VERSION == 2
-    with sqlite3.connect(GOLDEN) as connection:
-        assert connection.execute("SELECT version FROM schema").fetchall() == [(1,)]
-    assert GOLDEN.stat().st_size < 20_000
+def test_version_2_gets_marks_and_keeps_all_it_had(second):
+    before = [line for line in content_of(second) if '"schema"' not in line]
+    store = Store(second)
+    rows = [row for row in store.list() if not row.shipped]
+
+    assert [(int(row.id, 16), row.workspace) for row in rows] == [(3, "local"), (2, "a" * 32), (1, "local")]
+    assert [row.tags for row in rows] == [(), (), ()]
+    assert [job.state for job in store.jobs.of("a" * 32)] == ["cancelled"]
+    assert store.looks(dataset="digits", lineage="a") == 2
+    assert list(second.parent.glob("*version*")) == [], "nothing is rewritten, so no copy is made"
+    store.mark(rows[0].id, tags=["kept"])
+    store.close()
+    assert set(before) <= set(content_of(second))
+    assert Store(second).row(rows[0].id).tags == ("kept",)
+
+
+def test_a_killed_migration_of_version_2_leaves_it(second):
+    before = content_of(second)
+    code = (
+        "import os, sys; from snnlab.runs.store import schema, Store\n"
+        "original = schema.metadata.create_all\n"
+        "schema.metadata.create_all = lambda connection: (original(connection), os._exit(9))\n"
+        "Store(sys.argv[1])"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(second)]).returncode == 9
+
+    assert content_of(second) == before
+    assert len([row for row in Store(second).list() if not row.shipped]) == 3
+
+
+@pytest.mark.parametrize(("golden", "version"), [(GOLDEN, 1), (SECOND, 2)])
+def test_the_golden_stores_are_of_their_versions(golden, version):
+    assert SCHEMA_VERSION == 3
+    with sqlite3.connect(golden) as connection:
+        assert connection.execute("SELECT version FROM schema").fetchall() == [(version,)]
+    assert golden.stat().st_size < 30_000

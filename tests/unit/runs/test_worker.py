@@ -205,7 +205,7 @@ def test_a_worker_line_is_json_and_nothing_else():
     process.stdin.close()
 
     assert process.wait(10) == 0
-    assert messages[0] == {"ready": True}
+    assert messages[0]["ready"][0] == "cpu"
     assert messages[-1]["result"]["card"]["name"] == "digits-vgg-relu"
 
 

@@ -103,6 +103,26 @@ def test_fused_and_stepwise_and_module_paths_agree(snn, grid_images):
         assert fused.sites[name].total_spikes == eager.sites[name].total_spikes > 0
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_double_potentials_leave_no_rounding_behind(resnet, images, fused):
+    snn, emitted = convert(resnet, "qcfs"), {}
+    exact = simulate(
+        snn,
+        images,
+        num_steps=STEPS,
+        snapshots=[STEPS],
+        membrane_dtype=torch.float64,
+        fused=fused,
+        observe=lambda name, values, start: emitted.setdefault(name, values.dtype),
+    )
+
+    assert set(emitted.values()) == {torch.float32}  # what convolutions take
+    assert all(site.statistics.identity[0] < 1e-12 for site in exact.sites.values())
+    rounded = simulate(snn, images, num_steps=STEPS, snapshots=[STEPS])
+    assert max(site.statistics.identity[0] for site in rounded.sites.values()) > 1e-9
+    np.testing.assert_allclose(exact.logits, rounded.logits, rtol=0.2, atol=0.2)
+
+
 def test_the_model_is_left_alone(snn, grid_images):
     before = {name: value.clone() for name, value in snn.state_dict().items()}
     hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in snn.modules())

@@ -147,6 +147,34 @@ def test_a_damaged_cell_is_read_again_from_its_weights(tmp_path):
     np.testing.assert_array_equal(before.snn_correct, after.snn_correct)
 
 
+def test_a_disk_that_fills_up_at_the_end_keeps_the_training(tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("snnlab.sweeps.cells.write_atomically", full)
+        with pytest.raises(CheckpointError, match=r"No space left on device; .* the training is kept"):
+            noise_experiment(tiny(), folder=tmp_path)
+    seen = []
+    noise_experiment(tiny(), folder=tmp_path, watch=seen.append)
+    assert {epoch.arm for epoch in seen} == {"nq"}
+
+
+def test_a_cell_kept_by_an_earlier_version_is_read_again_without_training(tmp_path):
+    before = noise_experiment(tiny(), folder=tmp_path)
+    cell = tmp_path / "nq-0" / "cell.npz"
+    with np.load(cell) as arrays:
+        kept = {name: arrays[name] for name in arrays.files if name not in ("classes", "errors")}
+    np.savez(cell, **kept)
+    seen = []
+    after = noise_experiment(tiny(), folder=tmp_path, watch=seen.append)
+    assert not seen
+    np.testing.assert_array_equal(before.classes_after, after.classes_after)
+    neurons = after.classes_after.sum(axis=-1)
+    np.testing.assert_array_equal(neurons, after.errors_after.sum(axis=-1))
+    np.testing.assert_array_equal(neurons, np.broadcast_to(after.classes_before.sum(axis=-1), neurons.shape))
+
+
 def test_a_folder_of_another_experiment_names_the_fields(tmp_path):
     noise_experiment(tiny(), folder=tmp_path)
     other = tiny(training={**TINY, "learning_rate": 0.5})
