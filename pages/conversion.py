@@ -184,7 +184,7 @@ def draw_figure(run: sl.runs.Run, target: int, effect: Effect | None) -> dict[st
     after = edit_effect.as_conversion(run, effect.after, effect.choice)
     before = edit_effect.as_conversion(run, effect.before, run.recipe.to_dict()["converter"])
     names = {"name": "B, edited", "before_name": "A, the run in view"}
-    changed = sl.figures.conversion_change(after, before, **names)
+    changed = sl.figures.conversion_change(after, before, **names, roles=("compared", "snn"))
     st.header(f"What changed, and where it reaches, T = {target}", anchor=False)
     with st.container(key="figure-stale" if effect.stale else "figure-fresh"):
         show.figure(changed, "conversion-figure")

@@ -17,8 +17,8 @@ class Pair:
     """Two conversions with the same sites.
 
     Args:
-        run: B, in view.
-        other: A, compared.
+        run: In view, blue.
+        other: Compared, green.
         name: How B is called.
         other_name: How A is called.
     """
@@ -32,11 +32,11 @@ class Pair:
     def figure(self) -> "sl.figures.Figure":
         """Threshold ratio, v(0) and firing rates over depth."""
         after, before = reports.conversion(self.run), reports.conversion(self.other)
-        return sl.figures.conversion_change(after, before, name=f"B, {self.name}", before_name=f"A, {self.other_name}")
+        return sl.figures.conversion_change(after, before, name=self.name, before_name=self.other_name)
 
     @property
     def sites(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Every site in A and in B."""
+        """Every site, compared and in view."""
         return list(zip(reports.conversion(self.other).sites, reports.conversion(self.run).sites, strict=True))
 
     def to_frame(self) -> pd.DataFrame:
@@ -44,7 +44,7 @@ class Pair:
         columns = ("threshold_low", "threshold_high", "v0", "firing_rate")
         return pd.DataFrame(
             {"site": b["name"]}
-            | {f"{column}_{which}": site[column] for column in columns for which, site in (("A", a), ("B", b))}
+            | {f"{column}_{which}": site[column] for column in columns for which, site in (("compared", a), ("in_view", b))}
             for a, b in self.sites
         )
 
@@ -88,12 +88,12 @@ def _accuracies(both: Pair, target: int) -> None:
         return
     before, after = (curve.snn_predictions[t - 1, :common] == curve.labels[:common] for curve in (theirs, mine))
     lines = []
-    for name, role, correct in (("A, compared", "compared", before), ("B, in view", "snn", after)):
+    for name, role, correct in (("compared", "compared", before), ("in view", "snn", after)):
         low, high = sl.analysis.wilson_interval(int(correct.sum()), common)
         lines.append((name, role, float(correct.mean()), float(low), float(high)))
     edit_effect.draw_accuracies(lines, "Accuracy of the two conversions on common images")
     where = f"the {common:,} images of {mine.split.replace('_', ' ')} that both saw, T = {t}"
-    edit_effect.draw_difference(sl.analysis.paired_difference(before, after), where)
+    edit_effect.draw_difference(sl.analysis.paired_difference(before, after), where, "in view − compared")
 
 
 def _table(both: Pair) -> None:
@@ -103,13 +103,13 @@ def _table(both: Pair) -> None:
         both.sites,
         [
             Column("site", lambda ab: label.name(ab[1]["name"], 80), staged=True),
-            Column("threshold, A", lambda ab: _threshold(ab[0]), "In activation units", numeric=True),
-            Column("threshold, B", lambda ab: _threshold(ab[1]), "In activation units", numeric=True),
-            Column("B / A", lambda ab: f"{_middle(ab[1]) / _middle(ab[0]):.3f}", numeric=True, strong=True),
-            Column("v(0), A", lambda ab: label.fraction(ab[0]["v0"]), "As a fraction of the threshold", numeric=True),
-            Column("v(0), B", lambda ab: label.fraction(ab[1]["v0"]), "As a fraction of the threshold", numeric=True),
+            Column("threshold, compared", lambda ab: _threshold(ab[0]), "In activation units", numeric=True),
+            Column("threshold, in view", lambda ab: _threshold(ab[1]), "In activation units", numeric=True),
+            Column("ratio", lambda ab: f"{_middle(ab[1]) / _middle(ab[0]):.3f}", numeric=True, strong=True),
+            Column("v(0), compared", lambda ab: label.fraction(ab[0]["v0"]), "As a fraction of the threshold", numeric=True),
+            Column("v(0), in view", lambda ab: label.fraction(ab[1]["v0"]), "As a fraction of the threshold", numeric=True),
             Column(
-                "firing rate, A",
+                "rate, compared",
                 lambda ab: f"{ab[0]['firing_rate']:.3f}",
                 f"Spikes per neuron and time-step, T = {steps[0]}",
                 numeric=True,
@@ -118,7 +118,7 @@ def _table(both: Pair) -> None:
                 optional=True,
             ),
             Column(
-                "firing rate, B",
+                "rate, in view",
                 lambda ab: f"{ab[1]['firing_rate']:.3f}",
                 f"Spikes per neuron and time-step, T = {steps[-1]}",
                 numeric=True,

@@ -113,8 +113,8 @@ def draw_numbers(effect: Effect) -> None:
     ann_low, ann_high = sl.analysis.wilson_interval(int(effect.ann_correct.sum()), before.images)
     lines = [
         ("ANN", "ann", float(effect.ann_correct.mean()), float(ann_low), float(ann_high)),
-        ("A, the run in view", "compared", before.accuracy, *before.interval),
-        ("B, edited", "snn", after.accuracy, *after.interval),
+        ("A, the run in view", "snn", before.accuracy, *before.interval),
+        ("B, edited", "compared", after.accuracy, *after.interval),
     ]
     draw_accuracies(lines, "Accuracy on the probe images")
     draw_difference(
@@ -160,12 +160,12 @@ def draw_accuracies(lines: Sequence[tuple[str, str, float, float, float]], capti
     )
 
 
-def draw_difference(difference: sl.analysis.PairedDifference, where: str) -> None:
-    """B minus A in one sentence, with its interval and the images that changed."""
+def draw_difference(difference: sl.analysis.PairedDifference, where: str, of: str = "B − A") -> None:
+    """A difference in one sentence, with its interval and the images that changed."""
     low, high = label.points(difference.low), label.points(difference.high)
     clear = "" if difference.low <= 0 <= difference.high else ", clear of 0"
     st.markdown(
-        f"B − A: **{label.points(difference.value)} points** [{low}, {high}]{clear}. "
+        f"{of}: **{label.points(difference.value)} points** [{low}, {high}]{clear}. "
         f"{_count(difference.gained)} gained, {_count(difference.lost)} lost."
     )
     st.caption(f"On {where}; in brackets Newcombe's 95 % interval of the paired difference.")

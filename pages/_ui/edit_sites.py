@@ -284,10 +284,10 @@ def draw(
                 min_value=0.0,
                 max_value=fastest,
                 width=128,
-                color=colour["compared" if edited else "snn"],
+                color=colour["snn"],
             ),
             "now": column.ProgressColumn(
-                "rate, B", help=rate, format="%.3f", min_value=0.0, max_value=fastest, color=colour["snn"]
+                "rate, B", help=rate, format="%.3f", min_value=0.0, max_value=fastest, color=colour["compared"]
             ),
             "right": column.TextColumn(
                 "right, %", help="Share of neurons that fired as often as their charge pays for; A → B", width=115

@@ -20,16 +20,18 @@ def conversion_change(
     *,
     name: str = "B",
     before_name: str = "A",
+    roles: tuple[str, str] = ("snn", "compared"),
 ) -> Figure:
     """Threshold over the other conversion's, v(0) and firing rate of both, one row a site, input first.
 
     Of thresholds that differ by channel the middle of their range counts.
 
     Args:
-        report: The conversion (B), blue.
-        before: What it is compared with (A), green.
+        report: The conversion (B).
+        before: What it is compared with (A).
         name: How the legend calls B.
         before_name: How the legend calls A.
+        roles: Roles of their colours, of B and of A: what is in view is blue (``"snn"``), the other one green.
 
     Raises:
         SnnlabError: The two have different sites.
@@ -42,6 +44,7 @@ def conversion_change(
         )
     rows = arrange([str(site) for site in frame["name"]])
     mine, theirs = shorten(name, 40), shorten(before_name, 40)
+    own, other_role = roles
     ratio = _threshold(frame) / _threshold(other)
     v0, v0_before = (each["v0"].to_numpy(dtype=float) for each in (frame, other))
     rate, rate_before = (each["firing_rate"].to_numpy(dtype=float) for each in (frame, other))
@@ -53,25 +56,25 @@ def conversion_change(
     size = 0.9 if rows.named else 0.75
     thresholds: tuple[Mark, ...] = (
         Rule(1.0),
-        Segments(np.ones_like(ratio), rows.centre, ratio, rows.centre, "snn", width=1.1, opacity=0.5),
-        Points(ratio, rows.centre, "snn", "circle", size, hover=hover),
+        Segments(np.ones_like(ratio), rows.centre, ratio, rows.centre, own, width=1.1, opacity=0.5),
+        Points(ratio, rows.centre, own, "circle", size, hover=hover),
     )
     potentials: tuple[Mark, ...] = (
-        Segments(v0_before, rows.centre, v0, rows.centre, "snn", width=1.1, opacity=0.5),
-        Points(v0_before, rows.centre, "compared", "diamond", size),
-        Points(v0, rows.centre, "snn", "circle", size, hover=hover),
+        Segments(v0_before, rows.centre, v0, rows.centre, own, width=1.1, opacity=0.5),
+        Points(v0_before, rows.centre, other_role, "diamond", size),
+        Points(v0, rows.centre, own, "circle", size, hover=hover),
     )
     half = 0.43 if rows.named else 0.5
     rates: tuple[Mark, ...] = (
         Bars(
-            rows.centre, np.zeros_like(rate), rate, 0.62 if rows.named else 0.85, "snn", True, label=mine, hover=hover
+            rows.centre, np.zeros_like(rate), rate, 0.62 if rows.named else 0.85, own, True, label=mine, hover=hover
         ),
         Segments(
             rate_before,
             rows.centre - half,
             rate_before,
             rows.centre + half,
-            "compared",
+            other_role,
             width=1.2,
             label=theirs,
         ),
@@ -115,7 +118,7 @@ def _striped(rows: Rows) -> Axis:
 
 def _ratio_axis(ratio: np.ndarray) -> Axis:
     low, high = min(float(ratio.min()), 1.0), max(float(ratio.max()), 1.0)
-    title = "threshold, B / A"
+    title = "threshold ratio"
     if high / low > _LOG_FROM:
         powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
         ticks = tuple((10.0**power, f"{10.0**power:g}") for power in powers)

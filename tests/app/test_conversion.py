@@ -314,7 +314,7 @@ def test_two_conversions_stand_side_by_side(opened, store):
     mine, theirs = run.reports["accuracy"], other.reports["accuracy"]
     before, after = (curve.snn_predictions[1] == curve.labels for curve in (theirs, mine))
     value = sl.analysis.paired_difference(before, after).value
-    assert f"B − A: **{100 * value:+.2f} points**".replace("-", "−") in said(at)
+    assert f"in view − compared: **{100 * value:+.2f} points**".replace("-", "−") in said(at)
 
 
 def test_conversions_of_other_networks_are_refused_in_one_sentence(opened, shipped):
