@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from snnlab.core import registry
 from snnlab.core.errors import RecipeError
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised with every change of numbers, so that no cache serves what CORRECTIONS has taken back."""
 
 MAX_STEPS = 4096
