@@ -127,8 +127,8 @@ def draw_effect(run: sl.runs.Run, view: shell.View, images: int) -> Effect | Non
             help="Convert and analyse with these edits as a job: the new run comes into view on every page, compared "
             "with this one.",
         ):
-            jobs.start("analyse", {"recipe": edits.recipe(run, history.now).to_dict(), **device.arguments()})
-            state.put(state.Address.COMPARE, run.id[: state.ID_DIGITS])
+            arguments = {"recipe": edits.recipe(run, history.now).to_dict(), **device.arguments()}
+            jobs.start("analyse", arguments, beside=run.id)
             st.rerun()
     jobs.panel("analyse")
     return effect

@@ -44,7 +44,11 @@ class Pair:
         columns = ("threshold_low", "threshold_high", "v0", "firing_rate")
         return pd.DataFrame(
             {"site": b["name"]}
-            | {f"{column}_{which}": site[column] for column in columns for which, site in (("compared", a), ("in_view", b))}
+            | {
+                f"{column}_{which}": site[column]
+                for column in columns
+                for which, site in (("compared", a), ("in_view", b))
+            }
             for a, b in self.sites
         )
 
@@ -106,8 +110,12 @@ def _table(both: Pair) -> None:
             Column("threshold, compared", lambda ab: _threshold(ab[0]), "In activation units", numeric=True),
             Column("threshold, in view", lambda ab: _threshold(ab[1]), "In activation units", numeric=True),
             Column("ratio", lambda ab: f"{_middle(ab[1]) / _middle(ab[0]):.3f}", numeric=True, strong=True),
-            Column("v(0), compared", lambda ab: label.fraction(ab[0]["v0"]), "As a fraction of the threshold", numeric=True),
-            Column("v(0), in view", lambda ab: label.fraction(ab[1]["v0"]), "As a fraction of the threshold", numeric=True),
+            Column(
+                "v(0), compared", lambda ab: label.fraction(ab[0]["v0"]), "As a fraction of the threshold", numeric=True
+            ),
+            Column(
+                "v(0), in view", lambda ab: label.fraction(ab[1]["v0"]), "As a fraction of the threshold", numeric=True
+            ),
             Column(
                 "rate, compared",
                 lambda ab: f"{ab[0]['firing_rate']:.3f}",

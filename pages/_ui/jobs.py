@@ -59,6 +59,7 @@ class _Followed:
 
     Args:
         here: Started in this session; only then its run comes into view by itself.
+        beside: Run that it is compared with when it comes into view; empty for none.
         moves: ``state.moves()`` at its start; more of them later, and the user has gone elsewhere.
         settled: Whether it has taken effect.
         in_view: Whether its run came into view by itself.
@@ -68,6 +69,7 @@ class _Followed:
     """
 
     here: bool = True
+    beside: str = ""
     moves: int = 0
     settled: bool = False
     in_view: bool = False
@@ -76,8 +78,14 @@ class _Followed:
     dismissed: bool = False
 
 
-def start(kind: str, arguments: dict[str, Any], title: str = "") -> "sl.runs.Job":
+def start(kind: str, arguments: dict[str, Any], title: str = "", beside: str = "") -> "sl.runs.Job":
     """Hand a job to the pool and follow it in this session.
+
+    Args:
+        kind: Kind of work.
+        arguments: Its arguments.
+        title: How it is called; empty for the kind's name.
+        beside: Run that the result is compared with when it comes into view; empty for none.
 
     Raises:
         NotConnected: The browser has not told its token yet.
@@ -89,7 +97,7 @@ def start(kind: str, arguments: dict[str, Any], title: str = "") -> "sl.runs.Job
         if job.kind == kind and job.state == "failed":
             cached.pool().dismiss(job.id, workspace=workspace.current())
     job = cached.pool().submit(kind, arguments, workspace=workspace.current(), title=title)
-    _followed()[job.id] = _Followed(moves=state.moves())
+    _followed()[job.id] = _Followed(moves=state.moves(), beside=beside)
     return job
 
 
@@ -128,6 +136,8 @@ def settle() -> None:
             _keep(job)
             if followed.here and followed.moves == state.moves():
                 followed.in_view = _bring(job)
+                if followed.in_view and followed.beside:
+                    state.compare_with(followed.beside)
                 if job.kind == _CONVERSION:
                     st.toast(f"{_title(job)}: done. The new run is in view on every page.", icon=":material/check:")
 

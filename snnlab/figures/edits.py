@@ -66,9 +66,7 @@ def conversion_change(
     )
     half = 0.43 if rows.named else 0.5
     rates: tuple[Mark, ...] = (
-        Bars(
-            rows.centre, np.zeros_like(rate), rate, 0.62 if rows.named else 0.85, own, True, label=mine, hover=hover
-        ),
+        Bars(rows.centre, np.zeros_like(rate), rate, 0.62 if rows.named else 0.85, own, True, label=mine, hover=hover),
         Segments(
             rate_before,
             rows.centre - half,

@@ -89,14 +89,14 @@ def noise_profile(report: NoiseReport, step: int, profile: NoiseProfile | None =
     )
 
 
-def noise_gap(report: NoiseReport, site: str | int, step: int, *, scale: float = 1.0) -> Figure:
-    """The measured gap of one site as stems, and the Gaussian noise of its std over it.
+def noise_gap(report: NoiseReport, site: str | int, step: int, *, std: float | None = None) -> Figure:
+    """The measured gap of one site as stems, and Gaussian noise over it.
 
     Args:
         report: Noise.
         site: Name or index.
         step: T at which the gap was measured.
-        scale: Factor on the std of the Gaussian that is drawn.
+        std: Of the noise that is drawn, activation units; None for the std of the gap.
 
     Raises:
         SnnlabError: No such site, or the gap was not measured at that step.
@@ -105,7 +105,8 @@ def noise_gap(report: NoiseReport, site: str | int, step: int, *, scale: float =
     lattice, threshold = report.lattice[j], float(report.thresholds[i])
     share = report.gap_counts[i, j] / report.count[i]
     gap = np.arange(-GAP_REACH, GAP_REACH + 1) / lattice
-    std = scale * float(report.std[i, j]) / threshold
+    measured = float(report.std[i, j])
+    std = (measured if std is None else std) / threshold
     reach = float(min(1.0, max(3.5 * std, 3 / lattice, np.abs(gap[share > 1e-4]).max(initial=0.0))))
     inside = np.abs(gap) <= reach + 1e-9
     x = np.linspace(-reach, reach, 241)
@@ -131,8 +132,9 @@ def noise_gap(report: NoiseReport, site: str | int, step: int, *, scale: float =
         name=f"noise-gap-{report.names[i]}-t{step}",
         title=f"Is the gap at {shorten(report.names[i], 32)} Gaussian?",
         subtitle=f"{_gap_text(report, step)} · threshold {number(threshold, 3)}",
-        alt=f"Histogram of the gap at {name}, T = {step}: {zero} exactly 0, std {number(std, 3)} and mean "
-        f"{number(mean, 3, sign=True)} thresholds, with a Gaussian of that std.",
+        alt=f"Histogram of the gap at {name}, T = {step}: {zero} exactly 0, std "
+        f"{number(measured / threshold, 3)} and mean {number(mean, 3, sign=True)} thresholds, with a Gaussian of std "
+        f"{number(std, 3)}.",
         panels=(
             Panel(
                 Axis(-reach * 1.04, reach * 1.04, "gap (ANN − SNN) / threshold", number_ticks(-reach, reach, 6)),

@@ -263,7 +263,18 @@ def test_the_full_curve_is_a_job_and_the_old_run_is_compared(opened, pool, store
     at.run()
     assert not at.exception
     assert at.query_params["run"] in ("c" * 12, ["c" * 12])
+    assert at.query_params["compare"] in (run.id[:12], [run.id[:12]])
     assert "Two conversions side by side" in [header.value for header in at.header]
+
+
+def test_a_cancelled_full_curve_leaves_nothing_to_compare(opened, pool):
+    at, run = opened()
+    type_into(at, run, {0: {"threshold": 1.5}})
+    press(at, "edit-run")
+    pool.move(pool.last("analyse").id, state="cancelled")
+    at.run()
+    assert not at.exception
+    assert "compare" not in at.query_params
 
 
 def test_the_shown_line_gives_the_shown_recipe_and_numbers(opened, pool):

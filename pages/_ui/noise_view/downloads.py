@@ -33,7 +33,7 @@ def figures(report: "sl.analysis.NoiseReport", profile: "sl.calibration.NoisePro
     """What the view shows, for paper: the profile over depth, the noisy ANN over the scale, the gap of each site."""
 
     def gap(site: int) -> "Callable[[], sl.figures.Figure]":
-        return lambda: sl.figures.noise_gap(report, site, step)
+        return lambda: sl.figures.noise_gap(report, site, step, std=float(profile.std[site]))
 
     makers = {f"Std over depth, T = {step}": lambda: sl.figures.noise_profile(report, step, profile)}
     if step in report.targets:

@@ -69,7 +69,7 @@ def test_gap_of_a_site_and_its_gaussian():
     assert (shares[0.0], shares[-0.25], shares[0.25]) == (0.7, 0.2, 0.1)
     (line,) = marks(figure, Line)
     assert (line.role, line.x[np.argmax(line.y)]) == ("noisy_ann", pytest.approx(0.0))
-    doubled = marks(noise_gap(report, 1, 2, scale=2.0), Line)[0]
+    doubled = marks(noise_gap(report, 1, 2, std=2 * float(report.std[1, report.step_index(2)])), Line)[0]
     assert doubled.y.max() < line.y.max()
     assert "70.0" in marks(figure, Note)[0].text
     exact = noise_gap(report, 0, 2)
