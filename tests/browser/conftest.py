@@ -19,19 +19,16 @@ PATIENCE = 60_000  # ms: two cores may be busy with other tests
 
 
 class Server:
-    """The app on one port and one folder; it can be killed and started again."""
+    """The app on one port and one folder, on a fresh run store or a given one; it can be killed and started again."""
 
-    def __init__(self, home):
+    def __init__(self, home, store=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.home, self.log = home, home / "log"
+        self.store = store or home / "runs.sqlite"
         self.address = f"http://127.0.0.1:{self.port}"
         self.process = None
-
-    @property
-    def store(self):
-        return self.home / "runs.sqlite"
 
     def start(self):
         environment = {**os.environ, "SNNLAB_STORE": str(self.store), "XDG_CACHE_HOME": str(self.home / "cache")}
@@ -66,6 +63,14 @@ class Server:
 def server(tmp_path_factory):
     """Address of the app on a fresh store; its log must stay free of tracebacks."""
     running = Server(tmp_path_factory.mktemp("server")).start()
+    yield running.address
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def stored(store, tmp_path_factory):
+    """Address of the app on the ``store`` that a file of tests has filled."""
+    running = Server(tmp_path_factory.mktemp("server"), store.path).start()
     yield running.address
     running.stop()
 
@@ -122,6 +127,19 @@ def open_page(chromium, server):
     for context in contexts:
         context.close()
     assert not problems, problems
+
+
+@pytest.fixture
+def page(chromium):
+    """A bare page: for what is drawn in it, and for whatever it throws."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE)
+    opened, problems = context.new_page(), []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("dialog", lambda dialog: problems.append(dialog.message))
+    yield opened
+    context.close()
+    assert not problems
 
 
 def quiet(page):

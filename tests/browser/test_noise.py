@@ -2,16 +2,8 @@
 
 import base64
 import dataclasses
-import os
 import re
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,19 +11,15 @@ import pytest
 import snnlab as sl
 from pages._ui.noise_view import pack, script
 from pages._ui.noise_view.drawn import PRESETS, Drawn
+from tests.browser.conftest import PATIENCE
 from tests.noise_reports import deep_names, noise_report, noise_run
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROME = os.environ.get("SNNLAB_CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
-SERVER = ("--server.headless", "true", "--server.fileWatcherType", "none", "--server.address", "127.0.0.1")
 HOSTILE = "<img src=x onerror=alert(1)>.act"
 RESNET, DEEP, BAD = "digits-resnet-qcfs-L4", "e" * 32, "d" * 32
-PATIENCE = 60_000  # ms: two cores may be busy with other tests
 IN_VIEW = "[...document.querySelectorAll('*')].find((e) => e.shadowRoot?.querySelector('.noise')).shadowRoot"
 
 
@@ -59,51 +47,8 @@ def resnet(store):
 
 
 @pytest.fixture(scope="module")
-def url(store, tmp_path_factory):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    places = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "SNNLAB_STORE": str(store.path), "PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *SERVER]
-    with log.open("w") as out:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield f"{address}/noise"
-    server.terminate()
-    server.wait(20)
-    assert "Traceback" not in log.read_text()
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    if not CHROME:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROME, args=list(QUIET))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chrome):
-    context = chrome.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    opened = context.new_page()
-    problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("dialog", lambda dialog: problems.append(dialog.message))
-    yield opened
-    context.close()
-    assert not problems
+def url(stored):
+    return f"{stored}/noise"
 
 
 def open_view(page, url, run_id, target=2):
@@ -133,10 +78,10 @@ def number(page):
     return page.locator(".line.noisy")
 
 
-def test_profiles_in_the_browser_are_those_of_the_library(chrome):
+def test_profiles_in_the_browser_are_those_of_the_library(chromium):
     names, shapes = deep_names(2)
     report = noise_report(names, shapes)
-    page = chrome.new_page()
+    page = chromium.new_page()
     module = base64.b64encode(script().encode()).decode()
     found = page.evaluate(
         """async ([module, text, start, presets]) => {
@@ -334,9 +279,9 @@ def test_hostile_names_are_text(page, url):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "dark"), (1024, "light"), (800, "light")])
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(chrome, url, resnet, width, scheme):
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, url, resnet, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = chrome.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+    page = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
     open_view(page, url, resnet.id)
     page.get_by_role("button", name="Paste").click()
     page.wait_for_timeout(500)

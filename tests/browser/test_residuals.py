@@ -2,15 +2,7 @@
 
 import base64
 import dataclasses
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,11 +15,7 @@ pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROME = os.environ.get("SNNLAB_CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 HOSTILE = "<img src=x onerror=alert(1)>.act"
-SERVER = ("--server.headless", "true", "--server.fileWatcherType", "none", "--server.address", "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -54,50 +42,8 @@ def resnet(store):
 
 
 @pytest.fixture(scope="module")
-def url(store, tmp_path_factory):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    places = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "SNNLAB_STORE": str(store.path), "PYTHONPATH": places}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *SERVER]
-    with log.open("w") as out:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield f"{address}/residuals"
-    server.terminate()
-    server.wait(10)
-    assert "Traceback" not in log.read_text()
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    if not CHROME:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROME, args=list(QUIET))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chrome):
-    context = chrome.new_context(viewport={"width": 1400, "height": 1000})
-    opened = context.new_page()
-    problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("dialog", lambda dialog: problems.append(dialog.message))
-    yield opened
-    context.close()
-    assert not problems
+def url(stored):
+    return f"{stored}/residuals"
 
 
 def open_view(page, url: str, address: str) -> None:
@@ -109,10 +55,10 @@ def at(page) -> str:
     return page.locator(".residuals").get_attribute("data-drawn")
 
 
-def test_the_browser_s_simulation_gives_the_class_and_shares_of_the_report(chrome, resnet):
+def test_the_browser_s_simulation_gives_the_class_and_shares_of_the_report(chromium, resnet):
     report, traces = resnet.reports["residuals"], resnet.reports["traces"]
     text = pack(report, run_id="x", name="x", accuracy=resnet.reports["accuracy"], traces=traces)
-    page = chrome.new_page()
+    page = chromium.new_page()
     module = base64.b64encode(script().encode()).decode()
     found = page.evaluate(
         """async ([module, text]) => {
@@ -221,9 +167,9 @@ def test_hostile_names_are_text(page, url):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_view(chrome, url, resnet, scheme):
+def test_axe_finds_nothing_in_the_view(chromium, url, resnet, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = chrome.new_context(viewport={"width": 800, "height": 900}, color_scheme=scheme).new_page()
+    page = chromium.new_context(viewport={"width": 800, "height": 900}, color_scheme=scheme).new_page()
     open_view(page, url, f"run={resnet.id[:12]}&t=4&compare={'c' * 12}")
     page.get_by_role("button", name="choose").click()
     page.wait_for_timeout(500)
