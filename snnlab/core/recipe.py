@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -86,6 +87,15 @@ class CodeChoice(_Part):
     file: str
     sha256: str
 
+    @model_validator(mode="after")
+    def _names_a_file(self) -> Self:
+        # Lines for copying quote it as the file to load: it must not lead elsewhere.
+        if not self.file or Path(self.file).name != self.file or not self.file.isprintable():
+            raise ValueError(f"file is {self.file[:80]!r}; give the name of a Python file without its folder")
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 is {self.sha256[:80]!r}; give 64 hexadecimal digits")
+        return self
+
 
 class ConverterChoice(_Part):
     """Which method, its parameters, and edits by hand.
@@ -109,8 +119,7 @@ class ConverterChoice(_Part):
         named = self.code if self.code is not None and self.code.method == self.method else None
         if named is not None and not registry.is_loaded(self.method, registry.Source(named.file, named.sha256)):
             registry.remember(self.method, self.parameters, registry.Source(named.file, named.sha256))
-            if registry.source_of(self.method) is not None:
-                return self  # made elsewhere or earlier: its parameters are its own business
+            return self  # made elsewhere or earlier: its parameters are its own business
         source = registry.source_of(self.method)
         if source is not None and not registry.is_loaded(self.method, source):
             raise RecipeError(f"The method {self.method!r} is of {source.file}, which is not loaded; add --load FILE.")
@@ -118,16 +127,26 @@ class ConverterChoice(_Part):
         put(self, "code", source and CodeChoice(method=self.method, file=source.file, sha256=source.sha256))
         return self
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether the method is snnlab's own, or exactly the file that the recipe names is loaded."""
+        return self.code is None or registry.is_loaded(self.method, registry.Source(self.code.file, self.code.sha256))
+
     def check_code(self) -> None:
         """Refuse to run a method whose file is not loaded as the recipe names it.
 
         Raises:
             RecipeError: It is not loaded, or another version of it is.
         """
-        if self.code is None or registry.is_loaded(self.method, registry.Source(self.code.file, self.code.sha256)):
+        if self.runs_here or self.code is None:
             return
         now = registry.source_of(self.method)
-        if now is not None and now.sha256 != self.code.sha256:
+        if now is None:
+            raise RecipeError(
+                f"This recipe was made with the method {self.method!r} of {self.code.file}, and snnlab now has its own "
+                "of that name; rename the file's method and make the recipe anew."
+            )
+        if registry.is_loaded(self.method, now) and now.sha256 != self.code.sha256:
             raise RecipeError(
                 f"This recipe was made with {self.code.file} of SHA-256 {self.code.sha256[:12]}, and the loaded one "
                 f"has {now.sha256[:12]}; load that version, or start snnlab again and make the recipe anew."

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from snnlab.core.recipe import NoiseChoice, Recipe
+from snnlab.core.recipe import ConverterChoice, NoiseChoice, Recipe
 from snnlab.core.registry import card
 
 
@@ -34,7 +34,7 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
     if data.normalize:
         words += ["--normalize", data.normalize]
     words += ["--method", converter.method, *(["--load", converter.code.file] if converter.code else [])]
-    for name, value in _changed(converter.method, converter.parameters).items():
+    for name, value in _changed(converter).items():
         words += ["--set", f"{name}={value}"]
     for name, site in converter.sites.items():
         for field in ("threshold", "v0"):
@@ -61,7 +61,7 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
     declared = _keywords({"architecture": choice.architecture, "levels": choice.levels})
     images = _keywords({"limit": data.limit, "folder": data.folder, "dataset": data.dataset})
     normalize = _keywords({"normalize": data.normalize})
-    method = _keywords(_changed(converter.method, converter.parameters))
+    method = _keywords(_changed(converter))
     needs_data = "calibration_data" in card(converter.method).needs
     calibration = (
         f', data=ckpt.data("calibration"{_keywords({"folder": data.folder, "dataset": data.dataset})}{normalize})'
@@ -140,10 +140,12 @@ def _noise_lines(recipe: Recipe, noise: NoiseChoice, places: str, num_steps: int
     ]
 
 
-def _changed(method: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters that differ from their defaults."""
-    defaults = {parameter.name: parameter.default for parameter in card(method).parameters}
-    return {name: value for name, value in parameters.items() if value != defaults[name]}
+def _changed(converter: ConverterChoice) -> dict[str, Any]:
+    """Parameters that differ from their defaults; all of them where the file that has the defaults is not loaded."""
+    if not converter.runs_here:
+        return converter.parameters
+    defaults = {parameter.name: parameter.default for parameter in card(converter.method).parameters}
+    return {name: value for name, value in converter.parameters.items() if value != defaults[name]}
 
 
 def _keywords(values: dict[str, Any]) -> str:

@@ -118,6 +118,38 @@ def test_a_recipe_of_a_file_that_is_not_loaded_is_shown_and_not_run():
     read.converter.check_code()
 
 
+def code(method, file="lost.py", digit="a"):
+    return {"method": method, "file": file, "sha256": 64 * digit}
+
+
+def test_of_two_lost_files_none_is_called_loaded():
+    for file, digit in (("lost.py", "a"), ("other.py", "b")):
+        made = recipe(method="lost", code=code("lost", file, digit))
+        with pytest.raises(RecipeError, match=f"is of {file} .*which is not loaded"):
+            made.converter.check_code()
+
+
+def test_a_method_of_a_file_never_becomes_one_of_snnlab_s_own():
+    made = recipe(method="qcfs", code=code("qcfs"))
+    assert not made.converter.runs_here
+    with pytest.raises(RecipeError, match=r"of lost\.py, and snnlab now has its own"):
+        made.converter.check_code()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"file": "/tmp/evil.py"}, "name of a Python file without its folder"),
+        ({"file": "two\nlines.py"}, "name of a Python file without its folder"),
+        ({"file": ""}, "name of a Python file without its folder"),
+        ({"sha256": "a" * 63}, "64 hexadecimal digits"),
+    ],
+)
+def test_a_recipe_names_a_file_and_its_hash_and_no_place(change, told):
+    with pytest.raises(RecipeError, match=told):
+        recipe(method="lost", code=code("lost") | change)
+
+
 def test_another_method_leaves_the_code_behind():
     loaded.load_file(EXAMPLE)
     other = recipe().changed(converter={"method": "qcfs", "parameters": {}})

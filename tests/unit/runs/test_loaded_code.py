@@ -12,12 +12,12 @@ from tests.own_code import EXAMPLE, own_code  # noqa: F401
 pytestmark = pytest.mark.usefixtures("own_code")
 
 
-def recipe():
+def recipe(converter=None):
     return Recipe.parse(
         {
             "checkpoint": {"source": "digits-vgg-qcfs-L8"},
             "data": {"dataset": "digits", "limit": 20},
-            "converter": {"method": "margin", "parameters": {"margin": 1.25}},
+            "converter": converter or {"method": "margin", "parameters": {"margin": 1.25}},
             "num_steps": 2,
         }
     )
@@ -68,3 +68,13 @@ def test_a_stored_run_opens_where_the_file_is_not_loaded(mine, tmp_path, monkeyp
     assert store.get(run_id).title.startswith("digits-vgg-qcfs-L8")
     assert "--method margin --load mine.py" in as_cli(row.recipe)
     assert "sl.load_file('mine.py')" in as_python(row.recipe)
+
+
+def test_lines_of_a_file_that_is_not_loaded_hold_every_parameter():
+    # What this process remembers of the first recipe is no default of the second one, nor of the file.
+    for digit, parameters in (("a", {"margin": 1.25}), ("b", {"other": 3, "margin": 1.5})):
+        code = {"method": "lost", "file": "lost.py", "sha256": 64 * digit}
+        read = recipe({"method": "lost", "parameters": parameters, "code": code})
+        for name, value in parameters.items():
+            assert f"--set {name}={value}" in as_cli(read)
+            assert f", {name}={value}" in as_python(read)
