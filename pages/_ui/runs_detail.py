@@ -39,7 +39,7 @@ def draw(view: View, row: "sl.runs.RunRow", tags: Sequence[str]) -> None:
         card.notes(run.notes)
     with right:
         runs_marks.draw(row, tags)
-        _downloads(run)
+        _downloads(row, run)
         runs_marks.draw_delete(row)
     _environment(row, run)
     _code(run)
@@ -165,14 +165,14 @@ def contents(name: str, report: "sl.analysis.Report") -> str:
     return label.md(name)
 
 
-def _downloads(run: "sl.runs.Run") -> None:
+def _downloads(row: "sl.runs.RunRow", run: "sl.runs.Run") -> None:
     """Files of the whole run, made when they are asked for."""
     stem = f"snnlab-{run.id[:8]}"
     with st.container(horizontal=True, gap="small"):
         _file("Folder (zip)", lambda: zipped(run, stem), f"{stem}.zip", "application/zip", "folder_zip")
         _file(
             "Offline report (HTML)",
-            lambda: sl.runs.offline_report(run).encode(),
+            lambda: sl.runs.offline_report(run, tags=row.tags, note=row.note).encode(),
             f"{stem}.html",
             "text/html",
             "description",

@@ -170,7 +170,8 @@ def _run_in_view(source: str, opened: "Checkpoint", dataset: str, folder: str | 
     started, store = time.perf_counter(), Store()
     if folder is None:
         for row in store.list((LOCAL,)):
-            if row.shipped and row.verb == "analyse" and row.sha256 == opened.card.sha256:
+            same = row.sha256 == opened.card.sha256 and row.recipe.data.dataset == dataset
+            if row.shipped and row.verb == "analyse" and same:
                 return row.id
     prepared = resolve(default_recipe(source, activation=opened.card.activation, dataset=dataset, folder=folder))
     found = store.find(prepared.recipe, verb="analyse")

@@ -108,11 +108,11 @@ class PaperTable:
         cells = [cell for row in self.rows for cell in row.cells.values()]
         measured = [row for row in self.rows if row.measured]
         notes = [_BEST_NOTE if any(cell.best for cell in cells) else _INTERVAL_NOTE]
-        images = {row.name: f"{row.split.replace('_', ' ')}, {row.images:,} images" for row in measured}
-        if len(set(images.values())) > 1:
-            notes += [escape_latex(f"{name}: {text}.") for name, text in images.items()]
+        images = [f"{row.split.replace('_', ' ')}, {row.images:,} images" for row in measured]
+        if len(set(images)) > 1:
+            notes += [escape_latex(f"{row.name}: {text}.") for row, text in zip(measured, images, strict=True)]
         else:
-            notes.append(escape_latex(f"Measured on: {next(iter(images.values()))}."))
+            notes.append(escape_latex(f"Measured on: {images[0]}."))
         if any(row.interpretation for row in self.rows):
             notes.append(f"{latex_mark('†')} {INTERPRETATION_NOTE}")
         if any(not row.measured for row in self.rows):

@@ -87,6 +87,16 @@ def test_every_run_is_listed_and_the_one_in_view_is_open(at_page, store, second)
     assert {d.proto.label for d in at.get("download_button")} == {"Folder (zip)", "Offline report (HTML)"}
 
 
+def test_the_offline_report_says_what_its_user_says(at_page, store, second, monkeypatch):
+    made = {}
+    monkeypatch.setattr(runs_detail, "_file", lambda title, make, *names: made.update({title: make}))
+    store.mark(second.id, tags=["half"], note="for the talk", workspace=WORKSPACE)
+    at_page("runs", runs=ids(second))
+    page = made["Offline report (HTML)"]().decode()
+    assert '<span class="tag">half</span>' in page
+    assert "for the talk" in page
+
+
 def test_another_browser_s_runs_are_not_listed_and_open_by_link_to_be_read(at_page, store, shipped):
     theirs = saved(store, shipped[VGG], "f" * 32, workspace="ef" * 16)
     store.mark(theirs.id, tags=["mine"], note="one\n*two*", workspace="ef" * 16)

@@ -68,6 +68,13 @@ def test_a_file_is_analysed_once_and_its_folder_may_be_read(started, tmp_path):
     assert run.recipe.data.dataset == "digits"
 
 
+def test_the_shipped_run_stands_for_no_other_dataset():
+    source, opened_checkpoint = opened._source(VGG)
+    assert opened._run_in_view(source, opened_checkpoint, "digits", None) == shipped(VGG)
+    with pytest.raises(SnnlabError):  # not there, or of another shape: said, and digits are not shown instead
+        opened._run_in_view(source, opened_checkpoint, "mnist", None)
+
+
 def test_weights_that_are_in_no_file_get_one(started):
     made = other()
     sl.open_app(made)

@@ -29,6 +29,13 @@ def test_the_best_is_marked_among_rows_on_the_same_images():
     assert "dev, 100 images" in wider.to_latex()
 
 
+def test_two_curves_of_one_name_say_what_each_was_measured_on():
+    notes = paper_table([curve("same", 8), curve("same", 8, images=100)], [4]).to_latex()
+    assert f"same: dev, {curve('same', 8).images} images." in notes
+    assert "same: dev, 100 images." in notes
+    assert "Measured on" not in notes
+
+
 def test_equals_are_both_best_and_one_alone_is_none():
     twin = curve("twin", 8, half=1)
     assert best(paper_table([FAST, twin], [4])) == {("fast", 4), ("twin", 4)}
