@@ -92,7 +92,8 @@ def _verdict(report: "sl.analysis.SensitivityReport") -> str:
     told = f"It costs most at **{named}**: {label.points(-worst.value)} points "
     told += f"[{label.points(-worst.high)}, {label.points(-worst.low)}]"
     rank = "" if worst.rank_high == 1 else f", though on other images its rank could be up to {worst.rank_high}"
-    return f"{told}{rank}. {len(clear)} of {len(report.losses)} sites cost clearly more than nothing. {together}"
+    told += f"{rank}. {len(clear)} of {len(report.losses)} sites cost clearly more than nothing"
+    return f"{told}, each by its own 95 % interval: about one site in forty does so by chance. {together}"
 
 
 def _table(report: "sl.analysis.SensitivityReport") -> None:

@@ -43,7 +43,7 @@ for figure in sl.runs.figures_of(sl.runs.Run.from_bytes((here / "{NUMBERS}").rea
 
 README = """One run of snnlab: {title} ({verb}, {created})
 
-  recipe.yaml        every choice behind the numbers; snnlab {command} --recipe recipe.yaml
+  recipe.yaml        {choices}
   environment.json   versions, device, checkpoint, notes
   reports/           the numbers, tidy (CSV) and with what belongs to them (JSON)
   tables/            LaTeX (needs booktabs)
@@ -93,10 +93,13 @@ def export_run(run: Run, folder: str | Path) -> Path:
 
 
 def files_of(run: Run) -> dict[str, bytes]:
-    """The files of the exported folder, path in it -> content; equal runs give equal bytes."""
+    """The files of the exported folder, path in it -> content.
+
+    Equal runs give equal bytes, but for ids inside of SVG files.
+    """
     text = {
         "README.txt": README.format(
-            title=run.title, verb=run.verb, command=command_of(run), created=run.created, id=run.id, sha=run.recipe_sha
+            title=run.title, verb=run.verb, choices=_choices(run), created=run.created, id=run.id, sha=run.recipe_sha
         ),
         "recipe.yaml": run.recipe.to_yaml(),
         "environment.json": _json(described(run)),
@@ -121,3 +124,10 @@ def files_of(run: Run) -> dict[str, bytes]:
 
 def _json(value: Any) -> str:
     return json.dumps(as_json(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _choices(run: Run) -> str:
+    """What the recipe in the folder is good for."""
+    if run.verb == "final":
+        return "every choice behind the first arm; the numbers of all arms are in reports/"
+    return f"every choice behind the numbers; snnlab {command_of(run)} --recipe recipe.yaml"

@@ -31,13 +31,17 @@ def command_of(run: Run) -> str:
 
 
 def line_of(run: Run, recipe: str = "recipe.yaml") -> str:
-    """The ``snnlab`` line that gives the numbers of a run again.
+    """The ``snnlab`` line that gives the numbers of a run again; of a final evaluation the one that shows it.
+
+    Test images are not opened once more to read what is stored; the recipe of a final evaluation is its first arm's.
 
     Args:
         run: Of any kind.
         recipe: File that holds its recipe, for what options would be too many.
     """
-    if run.verb in ("train", "final"):
+    if run.verb == "final":
+        return f"snnlab runs show {run.id[:12]}"
+    if run.verb == "train":
         return f"snnlab {command_of(run)} --recipe {recipe}"
     return as_cli(run.recipe, verb=command_of(run))
 

@@ -145,7 +145,8 @@ def test_a_final_evaluation_can_be_exported(run, quick, tmp_path):
 
     assert [figure.name for figure in figures_of(final)][1:] == ["sites"]
     assert "first & ANN" in (folder / "tables/final.tex").read_text()
-    assert line_of(final) == "snnlab evaluate --recipe recipe.yaml"
+    assert line_of(final) == f"snnlab runs show {final.id[:12]}"
+    assert "evaluate" not in (folder / "README.txt").read_text()
 
 
 def test_nothing_is_overwritten(quick, run, tmp_path):
