@@ -21,7 +21,6 @@ from pages._ui import (
     reports,
     shell,
     show,
-    state,
 )
 from pages._ui.edit_compare import Pair
 from pages._ui.edit_effect import Effect
