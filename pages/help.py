@@ -118,8 +118,10 @@ def draw_own_code() -> None:
     """The files that whoever started the app has loaded, and how one loads a file."""
     st.header("Your own code", anchor="own-code")
     st.markdown(
-        "A converter of your own appears in every menu: write it as in `examples/own_method.py`, then start "
-        "`snnlab app --load my_method.py`. Its name and SHA-256 stand in every recipe made with it."
+        "A converter, a calibration or an activation of your own appears in every menu: write it as in "
+        "`examples/own_method.py`, `own_calibration.py` or `own_activation.py`, then start `snnlab app --load "
+        "my_method.py`. Its name and SHA-256 stand in every recipe made with it, and in every checkpoint that was "
+        "trained with your activation."
     )
     files = sl.loaded_files()
     if files:

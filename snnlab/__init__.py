@@ -19,6 +19,8 @@ _WHERE = {
     "Parameter": "snnlab.core.registry",
     "methods": "snnlab.core.registry",
     "register": "snnlab.core.registry",
+    "Activation": "snnlab.activations.base",
+    "Calibration": "snnlab.converters.calibration",
     "Converter": "snnlab.converters.base",
     "ConversionError": "snnlab.core.errors",
     "NeuronSpec": "snnlab.core.sites",
@@ -37,9 +39,11 @@ __all__ = [*_WHERE, *_NAMESPACES]
 
 if TYPE_CHECKING:
     from snnlab import analysis, calibration, data, figures, runs, sweeps, training
+    from snnlab.activations.base import Activation
     from snnlab.cli.opened import open_app
     from snnlab.converters.apply import convert
     from snnlab.converters.base import Converter
+    from snnlab.converters.calibration import Calibration
     from snnlab.core.errors import ConversionError
     from snnlab.core.literature import PublishedNumber, literature
     from snnlab.core.loaded import adopt_named, load_file, loaded_files

@@ -1,4 +1,4 @@
-"""For tests that load a user's file: the example, and a registry that forgets it afterwards."""
+"""For tests that load a user's file: the examples, and a registry that forgets them afterwards."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ import pytest
 
 from snnlab.core import loaded, registry
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "own_method.py"
+_FOLDER = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLE = _FOLDER / "own_method.py"
+ACTIVATION = _FOLDER / "own_activation.py"
+CALIBRATION = _FOLDER / "own_calibration.py"
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import snnlab as sl
 from pages._ui import label, reports, show
 from pages._ui.show import Column
 
-_ACTIVATIONS = {"qcfs": "QCFS", "relu": "ReLU", "clipped_relu": "clipped ReLU"}
-
 
 def facts(card: dict[str, Any]) -> None:
     """What was recognised."""
@@ -24,9 +22,11 @@ def frame(card: dict[str, Any]) -> pd.DataFrame:
 
 
 def _pairs(card: dict[str, Any]) -> list[tuple[str, str]]:
-    activation = _ACTIVATIONS.get(card["activation"], card["activation"])
-    if card["activation"] == "qcfs":
-        activation += f", L = {card['levels']}" if card["levels"] else ", L unknown"
+    activation = label.activation(card["activation"], card["levels"])
+    if "levels" in card["unknown"]:
+        activation += ", L unknown"
+    if card.get("code") is not None:
+        activation += f" ({label.name(card['code']['file'], 40)})"
     return [
         ("architecture", label.name(card["architecture_name"], 80)),
         ("activation", activation),

@@ -58,9 +58,15 @@ def shape(extent: Any) -> str:
     return " × ".join(str(size) for size in extent or ()) or "–"
 
 
+def activation_name(kind: str) -> str:
+    """An activation as people write it; of a user's file by its title."""
+    own = {card.name: card.display_name for card in sl.methods("activation")}
+    return _ACTIVATIONS.get(kind) or name(own.get(kind, kind))
+
+
 def activation(kind: str, levels: int | None) -> str:
     """An activation of the ANN, with its quantization levels where it has any."""
-    text = _ACTIVATIONS.get(kind, name(kind))
+    text = activation_name(kind)
     return text if levels is None else f"{text}, L = {levels}"
 
 

@@ -115,14 +115,17 @@ def pin_button(row: "sl.runs.RunRow") -> None:
         key="runs-pin",
         icon=":material/keep:",
         on_click=_pin,
-        args=(None if pinned else row.id,),
-        help="The baseline stays while other runs come into view: Accuracy shows it beside each of them.",
+        args=(row, not pinned),
+        help="The baseline stays while other runs come into view: Accuracy shows it beside each of them. A run of "
+        "yours gets the tag baseline, so that `snnlab runs prune` spares it until you take the tag off.",
     )
 
 
-def _pin(run_id: str | None) -> None:
-    state.pin(run_id)
+def _pin(row: "sl.runs.RunRow", on: bool) -> None:
+    state.pin(row.id if on else None)
     state.renew_choices()
+    if on and runs_chosen.own(row) and "baseline" not in row.tags:
+        runs_marks.add(row, "baseline")
 
 
 def _reports(view: View, row: "sl.runs.RunRow", run: "sl.runs.Run") -> None:

@@ -96,14 +96,20 @@ def _numbers(usage: "sl.runs.storage.Usage") -> None:
     )
     st.caption(
         f"{size(usage.free)} are free on the disk. Beyond their quota the files and trainings used longest ago go by "
-        "themselves; `SNNLAB_QUOTA_GB` and `SNNLAB_TRAININGS_GB` set it. What a job uses stays. Runs stay until they "
-        "are removed here or by `snnlab runs prune`."
+        "themselves; `SNNLAB_QUOTA_GB` and `SNNLAB_TRAININGS_GB` set it. What a job uses stays, and "
+        "what a run with a tag was made from. Runs stay until they are removed here or by `snnlab runs prune`, which "
+        "spares those with a tag; pinning a baseline gives it one."
     )
 
 
 def _file(item: "sl.runs.storage.StoredItem") -> _Line:
     return _Line(
-        item.id, KINDS.get(item.kind, TRAINING), item.name, item.size, item.last_used, "in use" if item.in_use else ""
+        item.id,
+        KINDS.get(item.kind, TRAINING),
+        item.name,
+        item.size,
+        item.last_used,
+        "in use" if item.in_use else "of a tagged run" if item.tagged else "",
     )
 
 

@@ -11,9 +11,11 @@ from pages._ui.noise_view import drawn
 from pages._ui.noise_view.found import find
 from pages._ui.state import View
 
-KIND, OWN, CONTROL = train_state.KIND, "profile", "control"
-ARMS = (CONTROL, "control_L", "nq", "half_nq", "uniform", OWN, "double_nq", "reversed")
-FIRST_ARMS = (CONTROL, "control_L", "nq", "uniform")
+KIND, OWN, CONTROL, CONTROL_L = train_state.KIND, "profile", "control", "control_L"
+USUAL = "nq"
+"""QCFS, and QCFS with noise in the arms that have any."""
+ARMS = (CONTROL, CONTROL_L, "nq", "half_nq", "uniform", OWN, "double_nq", "reversed")
+FIRST_ARMS = (CONTROL, CONTROL_L, "nq", "uniform")
 AS_ARMS = ("NQ", "half NQ")
 """Profiles that an arm of its own trains with."""
 STEPS = (1, 2, 4, 8, 16, 32)
@@ -41,10 +43,11 @@ def draw(view: View) -> "sl.Recipe | None":
     assert view.run is not None, "the page says so where the store is empty"
     own = own_profile(view)
     st.header("1  What is compared", anchor=False)
-    arms = _arms(view, own)
+    activation = _activation(view)
+    arms = _arms(view, own, activation)
     st.header("2  How it is trained, and at which T it is read", anchor=False)
     try:
-        recipe = _recipe(view, arms, own)
+        recipe = _recipe(view, arms, own, activation)
     except ValueError as error:
         shell.refuse(error)
         return None
@@ -70,10 +73,39 @@ def own_profile(view: View) -> Own | None:
     return Own(now.choice(measured), mode, what, now.profile(measured))
 
 
-def _arms(view: View, own: Own | None) -> tuple[str, ...]:
+def _activation(view: View) -> str:
+    """What every arm trains with; a menu where the user's files bring activations."""
     assert view.run is not None
-    offered = [arm for arm in ARMS if arm != OWN or own is not None]
-    key = f"train-arms-{view.run.card['sha256'][:12]}-{own is not None}"
+    own = {card.name: card for card in sl.methods("activation")}
+    if not own:
+        return USUAL
+    names = [USUAL, *own]
+    before = view.run.card["activation"]
+    chosen: str = st.selectbox(
+        "Activation",
+        names,
+        index=names.index(before) if before in own else 0,
+        format_func=lambda name: own[name].display_name if name in own else "QCFS",
+        key=f"train-activation-{view.run.card['sha256'][:12]}",
+        width=260,
+        help="What every arm trains with, plus the noise of the arm.",
+    )
+    if chosen in own:
+        st.caption(label.md(own[chosen].summary, 200))
+    return chosen
+
+
+def _has_levels(activation: str) -> bool:
+    return activation == USUAL or any(
+        card.name == activation and "levels" in card.needs for card in sl.methods("activation")
+    )
+
+
+def _arms(view: View, own: Own | None, activation: str) -> tuple[str, ...]:
+    assert view.run is not None
+    without = {arm for arm, there in ((OWN, own is not None), (CONTROL_L, _has_levels(activation))) if not there}
+    offered = [arm for arm in ARMS if arm not in without]
+    key = f"train-arms-{view.run.card['sha256'][:12]}-{own is not None}" + "-no-levels" * (CONTROL_L in without)
     first = [arm for arm in (*FIRST_ARMS, OWN) if arm in offered]
 
     def keep_control() -> None:
@@ -105,7 +137,7 @@ def _arms(view: View, own: Own | None) -> tuple[str, ...]:
     return tuple(arm for arm in ARMS if arm in {CONTROL, *chosen})
 
 
-def _recipe(view: View, arms: tuple[str, ...], own: Own | None) -> sl.Recipe:
+def _recipe(view: View, arms: tuple[str, ...], own: Own | None, activation: str) -> sl.Recipe:
     run, usual = view.run, _usual(view)
     assert run is not None
     of = run.card["sha256"][:12]
@@ -150,7 +182,7 @@ def _recipe(view: View, arms: tuple[str, ...], own: Own | None) -> sl.Recipe:
             help="At the start; a cosine takes it to 0. The same for every arm: never tune it for one of them.",
         )
     levels = None
-    if run.card["levels"] is None:
+    if run.card["levels"] is None and _has_levels(activation):
         levels = st.number_input(
             "Quantization levels L",
             1,
@@ -174,6 +206,7 @@ def _recipe(view: View, arms: tuple[str, ...], own: Own | None) -> sl.Recipe:
             "num_steps": max(target, *others) if others else target,
             "noise": {name: value for name, value in noise.items() if value is not None},
             "training": {
+                **({"activation": activation} if activation != USUAL else {}),
                 "epochs": int(epochs),
                 **({"images": int(images)} if images is not None else {}),
                 **({"levels": int(levels)} if levels is not None else {}),

@@ -1,10 +1,13 @@
 """Activations that add Gaussian noise to their output, so that training meets the error of a conversion."""
 
-from typing import TYPE_CHECKING
+import copy
+import functools
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
+from snnlab.activations.base import Activation
 from snnlab.activations.clipped_relu import ClippedReLU
 from snnlab.activations.qcfs import QCFS
 
@@ -100,13 +103,17 @@ def with_noise(activation: nn.Module, std: float, *, seed: int = 0) -> nn.Module
     """A noisy activation in place of ``activation``, whose threshold it copies; off in evaluation.
 
     Args:
-        activation: ReLU, ReLU6, clipped ReLU, QCFS, or a noisy one of them.
+        activation: ReLU, ReLU6, clipped ReLU, QCFS, one of a user's file, or a noisy one of them.
         std: Std of the noise, activation units.
         seed: Seed of the noise.
     """
     threshold: Tensor | None = getattr(activation, "threshold", None)
     noisy: GaussianNoise
-    if isinstance(activation, QCFS):
+    if isinstance(activation, Activation):
+        noisy = cast(GaussianNoise, copy.deepcopy(activation))
+        noisy.__class__ = _noisy_class(type(activation))
+        noisy._start_noise(std, seed)
+    elif isinstance(activation, QCFS):
         noisy = NQ(levels=activation.levels, std=std, seed=seed)
     elif isinstance(activation, ClippedReLU):
         noisy = NoisyClippedReLU(std=std, seed=seed)
@@ -120,6 +127,12 @@ def with_noise(activation: nn.Module, std: float, *, seed: int = 0) -> nn.Module
         noisy.std = noisy.std.to(threshold)
     noisy.train(activation.training)
     return noisy
+
+
+@functools.cache
+def _noisy_class(kind: type) -> type:
+    """An activation of the user's with the mixin."""
+    return kind if issubclass(kind, GaussianNoise) else type(f"Noisy{kind.__name__}", (GaussianNoise, kind), {})
 
 
 def switch_noise(network: nn.Module, on: bool | None) -> nn.Module:

@@ -5,18 +5,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from snnlab.activations.base import Activation
 from snnlab.activations.clipped_relu import ClippedReLU
 from snnlab.activations.nq import NQ, GaussianNoise, NoisyReLU
 from snnlab.activations.qcfs import QCFS
 from snnlab.core.errors import ConversionError
-
-QUANTIZED = ("qcfs", "nq")
-"""Kinds with quantization levels L."""
-
-
-def is_quantized(kind: str) -> bool:
-    """Whether an activation of this kind has quantization levels L."""
-    return kind in QUANTIZED
+from snnlab.core.registry import is_quantized, method_class
 
 
 @dataclass(frozen=True)
@@ -24,8 +18,8 @@ class ActivationSpec:
     """An activation as data.
 
     Args:
-        kind: ``"relu"``, ``"clipped_relu"``, ``"qcfs"`` or ``"nq"``.
-        levels: Quantization levels L, for QCFS and NQ.
+        kind: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
+        levels: Quantization levels L, where it is quantized.
         threshold: Start value of the learnable threshold, activation units.
         std: Std of the noise, for NQ, activation units.
     """
@@ -39,7 +33,8 @@ class ActivationSpec:
         """A new activation module.
 
         Raises:
-            ConversionError: An unknown kind, QCFS or NQ without levels, or a std that is negative or not a number.
+            ConversionError: A quantized kind without levels, or a std that is negative or not a number.
+            RecipeError: An unknown kind, or one whose file is not loaded.
         """
         if self.kind == "relu":
             return nn.ReLU()
@@ -52,17 +47,22 @@ class ActivationSpec:
                 raise ConversionError(f"The std {self.std:g} of the noise must be a finite number, 0 or more.")
             if self.kind == "nq":
                 return NQ(self.threshold, self.levels, self.std)
-            return QCFS(self.threshold, self.levels)
-        raise ConversionError(f"There is no activation {self.kind!r}; known are relu, clipped_relu, qcfs, nq.")
+            if self.kind == "qcfs":
+                return QCFS(self.threshold, self.levels)
+        made: nn.Module = method_class(self.kind, "activation")(self.threshold, self.levels)
+        return made
 
 
 def is_activation(module: nn.Module) -> bool:
     """Whether ``module`` is an activation that a neuron can replace."""
-    return isinstance(module, QCFS | ClippedReLU | GaussianNoise) or type(module) in (nn.ReLU, nn.ReLU6)
+    return isinstance(module, QCFS | ClippedReLU | GaussianNoise | Activation) or type(module) in (nn.ReLU, nn.ReLU6)
 
 
 def describe(module: nn.Module) -> ActivationSpec | None:
     """The activation that ``module`` is, with its learned threshold; None when it is no activation of ours."""
+    if isinstance(module, Activation):
+        levels = module.levels if is_quantized(module.card.name) else None
+        return ActivationSpec(module.card.name, levels, float(module.threshold.detach()))
     if isinstance(module, NQ):
         return ActivationSpec("nq", module.levels, float(module.threshold.detach()), float(module.std))
     if isinstance(module, QCFS):

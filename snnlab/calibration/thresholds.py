@@ -1,19 +1,31 @@
 """Activation maxima and exact quantiles on calibration images, independent of the order of the images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
-from snnlab.core.errors import ConversionError
+from snnlab.core.errors import ConversionError, SnnlabError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.sites import ActivationStatistics, Site
 from snnlab.simulation.images import ImageSource, as_images, check_finite
 
 _BATCH = 64
+
+
+class Statistic(Protocol):
+    """A statistic gathered batch by batch; ``snnlab.converters.calibration.Calibration`` says what its parts are."""
+
+    def update(self, state: Any, activations: Tensor) -> Any:
+        """What is known after some more activations."""
+
+    def finish(self, state: Any) -> Tensor:
+        """The statistic."""
 
 
 class _Largest:
@@ -49,6 +61,7 @@ def measure_activations(
     *,
     percentiles: Sequence[float] = (),
     per_channel: bool = False,
+    statistic: Statistic | None = None,
     progress: ProgressCallback = silent,
 ) -> tuple[Site, ...]:
     """Measure every site's activations in the ANN.
@@ -59,19 +72,22 @@ def measure_activations(
         data: Calibration images, normalised.
         percentiles: Percentiles in (0, 100], over all activations, zeros included.
         per_channel: One value a channel instead of one a site.
+        statistic: Another statistic, for ``measured``.
         progress: Called after every batch with images done and in all.
 
     Returns:
         The sites with ``shape`` and ``statistics``.
 
     Raises:
-        ConversionError: An activation is not finite, or a site is zero on every image; names the site.
+        ConversionError: An activation is not finite, or a site is zero on every image, or ``statistic`` raises or does
+            not give finite numbers; names the site.
         DataError: No image, or NaN in one.
     """
     images = as_images(data)
     recorder = _Recorder(graph, {site.name for site in sites})
     largest: dict[str, _Largest] = {}
     shapes: dict[str, tuple[int, ...]] = {}
+    states: dict[str, Any] = {}
     share = 1 - min([*percentiles, 100.0]) / 100
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
@@ -88,17 +104,43 @@ def measure_activations(
                     # One more than the rank, for interpolation, and one for rounding of the rank.
                     largest[name] = _Largest(min(total, math.ceil(share * total) + 2))
                 largest[name].add(rows)
+                if statistic is not None:
+                    with _named(name, statistic):
+                        states[name] = statistic.update(states.get(name), rows)
             progress(stop, len(images), "calibration images")
-    return tuple(
-        replace(
-            site,
-            shape=shapes[site.name],
-            statistics=_statistics(
-                site.name, largest[site.name], shapes[site.name], len(images), percentiles, per_channel
-            ),
-        )
-        for site in sites
-    )
+    measured = []
+    for site in sites:
+        name = site.name
+        found = _statistics(name, largest[name], shapes[name], len(images), percentiles, per_channel)
+        if statistic is not None:
+            values = _finished(name, statistic, states[name], found.maximum.shape)
+            found = replace(found, measured=values)
+        measured.append(replace(site, shape=shapes[name], statistics=found))
+    return tuple(measured)
+
+
+@contextmanager
+def _named(site: str, statistic: Statistic) -> Iterator[None]:
+    """An error of the user's code in one sentence; what is ours, such as Cancelled, passes."""
+    try:
+        yield
+    except SnnlabError:
+        raise
+    except Exception as error:
+        called, reason = type(statistic).__name__, " ".join(str(error).split())[:300] or "no message"
+        raise ConversionError(f"{site}: {called} raised {type(error).__name__}: {reason}.") from error
+
+
+def _finished(site: str, statistic: Statistic, state: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What a statistic found at a site, () or (channels,)."""
+    with _named(site, statistic), torch.inference_mode():
+        values = torch.as_tensor(statistic.finish(state)).detach().double().cpu().numpy()
+    called, wanted = type(statistic).__name__, shape or (1,)
+    if values.shape != wanted and not (shape == () and values.shape == ()):
+        raise ConversionError(f"{site}: {called}.finish gives the shape {values.shape}; here it must be {wanted}.")
+    if not np.isfinite(values).all():
+        raise ConversionError(f"{site}: {called}.finish gives a value that is not finite on the calibration images.")
+    return np.asarray(values.reshape(shape))
 
 
 def _statistics(

@@ -312,16 +312,16 @@ def convert(
 @app.command()
 @_verb
 def methods(load: opt.Load = None, json: opt.Json = False) -> None:
-    """List the conversion methods."""
+    """List the conversion methods, and the activations of your own files."""
     from dataclasses import asdict
 
     from snnlab.core.registry import methods
 
     opt.load_code(load or ())
     if json:
-        print_json([asdict(card) for card in methods()])
+        print_json([asdict(card) for card in (*methods(), *methods("activation"))])
         return
-    for card in methods():
+    for card in (*methods(), *methods("activation")):
         parameters = ", ".join(f"{parameter.name}={parameter.default}" for parameter in card.parameters)
         typer.echo(f"{card.name:18} {card.year}  {card.evidence:15} {parameters}\n{'':19}{card.summary}")
 

@@ -27,7 +27,9 @@ Out = Annotated[Path | None, typer.Option(metavar="FOLDER", help="New folder for
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="One HTML file that needs nothing else.")]
 
 OlderThan = Annotated[float | None, typer.Option(metavar="DAYS", help="Remove what was not used for so many days.")]
-Keep = Annotated[int | None, typer.Option(metavar="N", help="Remove all runs but the N used last.")]
+Keep = Annotated[
+    int | None, typer.Option(metavar="N", help="Remove all runs but the N used last and those with a tag.")
+]
 MaxSize = Annotated[float | None, typer.Option(metavar="GB", help="Remove what was used longest ago, down to this.")]
 Uploads = Annotated[bool, typer.Option("--uploads", help="Uploads and kept checkpoints too; alone: all of them.")]
 Trainings = Annotated[bool, typer.Option("--trainings", help="Kept trainings too; alone: all of them.")]
@@ -233,11 +235,15 @@ def prune_runs(
 ) -> None:
     """Remove stored runs, the ones used longest ago first. Shipped runs and counted looks stay.
 
+    Runs with a tag stay too and do not count, with the uploads and trainings that they were made from; pinning a
+    run as baseline in the app gives it the tag "baseline".
+
     --older-than and --max-size hold for runs, with --uploads for uploads and kept checkpoints, and with --trainings for
     the trainings of experiments, each for itself. What a job or a training uses now stays.
     """
     from snnlab.runs import storage
     from snnlab.runs.store import Store
+    from snnlab.sweeps.places import tagged_trainings
 
     limits = (("--older-than", older_than), ("--keep", keep), ("--max-size", max_size))
     if not (uploads or trainings) and all(value is None for _, value in limits):
@@ -249,7 +255,12 @@ def prune_runs(
     most = None if max_size is None else int(max_size * 1e9)
     rows = store.prune(older_than=older_than, keep=keep, max_bytes=most, dry_run=dry_run)
     items = storage.stale(older_than=older_than, max_bytes=most, store=store) if uploads else ()
-    cells = storage.stale(older_than=older_than, max_bytes=most, trainings=True, store=store) if trainings else ()
+    spare = tagged_trainings(store) if trainings else frozenset()
+    cells = (
+        storage.stale(older_than=older_than, max_bytes=most, trainings=True, spare=spare, store=store)
+        if trainings
+        else ()
+    )
     if (items or cells) and not dry_run:
         storage.remove((*items, *cells), store)
     if json:

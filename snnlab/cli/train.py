@@ -38,6 +38,9 @@ Augment = Annotated[
     str | None,
     typer.Option(help="crop, flip, autoaugment, cutout, with commas; or none. Default: crop,flip; crop for digits."),
 ]
+ActivationName = Annotated[
+    str | None, typer.Option(help="Activation to train with: nq, or one of your own with --load. Default: nq.")
+]
 TrainLevels = Annotated[int | None, typer.Option(help="Quantization levels L to train with; default: its own.")]
 Smoothing = Annotated[float | None, typer.Option(help="Share of the target spread over all classes. Default: 0.")]
 Average = Annotated[float | None, typer.Option(help="Decay of a moving average of the weights; default: none.")]
@@ -64,6 +67,7 @@ def train(
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
     augment: Augment = None,
+    activation: ActivationName = None,
     train_levels: TrainLevels = None,
     label_smoothing: Smoothing = None,
     average: Average = None,
@@ -96,6 +100,7 @@ def train(
             "batch_size": batch_size,
             "learning_rate": learning_rate,
             "augment": None if augment is None else [] if augment == "none" else _words(augment),
+            "activation": activation,
             "levels": train_levels,
             "label_smoothing": label_smoothing,
             "average": average,

@@ -64,6 +64,7 @@ def convert(
             as_images(data),
             percentiles=converter.percentiles,
             per_channel=converter.wants_channels,
+            statistic=converter.calibration,
             progress=progress,
         )
     specs = {site.name: converter.neuron_for(site) for site in facts}

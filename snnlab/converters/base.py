@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from snnlab.core.errors import ConversionError
 from snnlab.core.registry import MethodCard, Parameter
 from snnlab.core.sites import NeuronSpec, Site
+
+if TYPE_CHECKING:
+    from snnlab.converters.calibration import Calibration
 
 INITIAL_FRACTION_HELP = "v(0) as a fraction of the threshold."
 
@@ -17,7 +20,8 @@ INITIAL_FRACTION_HELP = "v(0) as a fraction of the threshold."
 class Converter(ABC):
     """Base of all conversion methods. A method is a frozen dataclass of its hyper-parameters.
 
-    Subclasses give ``card`` and write ``neuron_for``; those that calibrate say which percentiles they want.
+    Subclasses give ``card`` and write ``neuron_for``; those that calibrate say which percentiles they want, or return a
+    ``calibration`` that measures a statistic of its own.
     Do not override ``create``.
     """
 
@@ -46,6 +50,11 @@ class Converter(ABC):
     def wants_channels(self) -> bool:
         """Whether calibration measures one value a channel."""
         return False
+
+    @property
+    def calibration(self) -> "Calibration | None":
+        """The statistic of a user's file that convert() measures at every site; None for none."""
+        return None
 
     @abstractmethod
     def neuron_for(self, site: Site) -> NeuronSpec:

@@ -3,8 +3,8 @@
 A file comes in by ``--load FILE`` or by ``$SNNLAB_LOAD`` (several, separated as in ``$PATH``), never by an upload, a
 link or a recipe. Workers and the command line run it (``load_named``); the server of the app, which must not import
 torch, has it run once in a process of its own and takes over the cards (``adopt_named``). A method is known by the
-name and SHA-256 of its file, which stand in every recipe (``ConverterChoice.code``): one file, one hash, so a file
-cannot import another one from its folder.
+name and SHA-256 of its file, which stand in every recipe (``CodeChoice``) and in every checkpoint that was trained with
+an activation of it: one file, one hash, so a file cannot import another one from its folder.
 """
 
 import hashlib
@@ -107,15 +107,13 @@ def load_file(path: str | Path) -> LoadedFile:
     if len(data) > MAX_BYTES:
         raise RecipeError(f"{path.name} has {len(data):,} bytes; a file of methods has at most {MAX_BYTES:,}.")
     source = Source(path.name, hashlib.sha256(data).hexdigest())
-    before = {card.name for card in registry.methods() if registry.is_loaded(card.name, source)}
-    if before:
-        return LoadedFile(str(path), source.sha256, tuple(sorted(before)))
-    with registry.loading(source):
-        _run(path, data, source)
-        names = tuple(card.name for card in registry.methods() if registry.is_loaded(card.name, source))
-        if not names:
-            raise RecipeError(f"{path.name} registers no method; put @sl.register above your converter's class.")
-    return LoadedFile(str(path), source.sha256, names)
+    registry.methods()  # snnlab's own names are taken
+    if not registry.brought_by(source):
+        with registry.loading(source):
+            _run(path, data, source)
+            if not registry.brought_by(source):
+                raise RecipeError(f"{path.name} registers no method; put @sl.register above the class of yours.")
+    return LoadedFile(str(path), source.sha256, tuple(card.name for card in registry.brought_by(source)))
 
 
 def adopt_named() -> tuple[LoadedFile, ...]:
@@ -207,8 +205,8 @@ def tell() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a print of the user's must not look like an answer
     found = load_named()
-    cards = {card.name: asdict(card) for card in registry.methods()}
-    json.dump([{"file": asdict(one), "cards": [cards[name] for name in one.methods]} for one in found], answers)
+    cards = [[asdict(card) for card in registry.brought_by(Source(one.file, one.sha256))] for one in found]
+    json.dump([{"file": asdict(one), "cards": brought} for one, brought in zip(found, cards, strict=True)], answers)
     answers.flush()
     os._exit(0)  # whatever threads the files have started
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -31,6 +32,80 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class CodeChoice(_Part):
+    """The user's file that brings a method, so that no cache mixes two versions of it.
+
+    Args:
+        method: The method (or activation) it is said of.
+        file: Its name, without the folder.
+        sha256: Hash of its content.
+    """
+
+    method: str
+    file: str
+    sha256: str
+
+    @model_validator(mode="after")
+    def _names_a_file(self) -> Self:
+        # Lines for copying quote it as the file to load: it must not lead elsewhere.
+        if not self.file or Path(self.file).name != self.file or not self.file.isprintable():
+            raise ValueError(f"file is {self.file[:80]!r}; give the name of a Python file without its folder")
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 is {self.sha256[:80]!r}; give 64 hexadecimal digits")
+        return self
+
+    @classmethod
+    def of(cls, name: str, kind: registry.Kind) -> Self | None:
+        """The file that brings a method here; None for snnlab's own.
+
+        Raises:
+            RecipeError: There is no such method.
+        """
+        source = registry.source_of(name, kind)
+        if source is None:
+            return None
+        if not registry.is_loaded(name, source, kind):
+            what = "activation" if kind == "activation" else "method"
+            raise RecipeError(f"The {what} {name!r} is of {source.file}, which is not loaded; add --load FILE.")
+        return cls(method=name, file=source.file, sha256=source.sha256)
+
+    def is_loaded(self, kind: registry.Kind) -> bool:
+        """Whether exactly this file brings the method here."""
+        return registry.is_loaded(self.method, registry.Source(self.file, self.sha256), kind)
+
+    def is_elsewhere(self, kind: registry.Kind, parameters: Mapping[str, Any]) -> bool:
+        """Whether this very file is not loaded here, so that what the recipe says of the method is shown as it is."""
+        if self.is_loaded(kind):
+            return False
+        registry.remember(self.method, parameters, registry.Source(self.file, self.sha256), kind)
+        return True
+
+    def check(self, kind: registry.Kind) -> None:
+        """Refuse to run a method whose file is not loaded as the recipe names it.
+
+        Raises:
+            RecipeError: It is not loaded, another version of it is, or snnlab has its own of that name.
+        """
+        if self.is_loaded(kind):
+            return
+        what = "activation" if kind == "activation" else "method"
+        now = registry.source_of(self.method, kind)
+        if now is None:
+            raise RecipeError(
+                f"This recipe was made with the {what} {self.method!r} of {self.file}, and snnlab now has its own "
+                f"of that name; rename the file's {what} and make the recipe anew."
+            )
+        if registry.is_loaded(self.method, now, kind) and now.sha256 != self.sha256:
+            raise RecipeError(
+                f"This recipe was made with {self.file} of SHA-256 {self.sha256[:12]}, and the loaded one "
+                f"has {now.sha256[:12]}; load that version, or start snnlab again and make the recipe anew."
+            )
+        raise RecipeError(
+            f"The {what} {self.method!r} is of {self.file} (SHA-256 {self.sha256[:12]}), which is not "
+            "loaded; add --load FILE."
+        )
+
+
 class CheckpointChoice(_Part):
     """Which weights, and what was declared about them because the file cannot tell.
 
@@ -39,12 +114,14 @@ class CheckpointChoice(_Part):
         sha256: Hash of the file.
         architecture: Declared architecture name or layer list; None when the file tells.
         levels: Declared quantization levels L; None when the file tells or the source is not quantized.
+        code: Of an activation from a user's file, which file; filled in when the weights are opened.
     """
 
     source: str
     sha256: str | None = None
     architecture: str | list[Any] | dict[str, Any] | None = None
     levels: int | None = Field(default=None, ge=1, le=256)
+    code: CodeChoice | None = None
 
 
 class DataChoice(_Part):
@@ -74,29 +151,6 @@ class SiteChoice(_Part):
     v0: float | None = Field(default=None, allow_inf_nan=False)
 
 
-class CodeChoice(_Part):
-    """The user's file that brings a method, so that no cache mixes two versions of it.
-
-    Args:
-        method: The method it is said of.
-        file: Its name, without the folder.
-        sha256: Hash of its content.
-    """
-
-    method: str
-    file: str
-    sha256: str
-
-    @model_validator(mode="after")
-    def _names_a_file(self) -> Self:
-        # Lines for copying quote it as the file to load: it must not lead elsewhere.
-        if not self.file or Path(self.file).name != self.file or not self.file.isprintable():
-            raise ValueError(f"file is {self.file[:80]!r}; give the name of a Python file without its folder")
-        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"sha256 is {self.sha256[:80]!r}; give 64 hexadecimal digits")
-        return self
-
-
 class ConverterChoice(_Part):
     """Which method, its parameters, and edits by hand.
 
@@ -117,44 +171,22 @@ class ConverterChoice(_Part):
     def _parameters_fit_the_method(self) -> Self:
         put = object.__setattr__  # the class is frozen for its users
         named = self.code if self.code is not None and self.code.method == self.method else None
-        if named is not None and not registry.is_loaded(self.method, registry.Source(named.file, named.sha256)):
-            registry.remember(self.method, self.parameters, registry.Source(named.file, named.sha256))
+        if named is not None and named.is_elsewhere("converter", self.parameters):
             return self  # made elsewhere or earlier: its parameters are its own business
-        source = registry.source_of(self.method)
-        if source is not None and not registry.is_loaded(self.method, source):
-            raise RecipeError(f"The method {self.method!r} is of {source.file}, which is not loaded; add --load FILE.")
+        code = CodeChoice.of(self.method, "converter")
         put(self, "parameters", registry.card(self.method).check(self.parameters))
-        put(self, "code", source and CodeChoice(method=self.method, file=source.file, sha256=source.sha256))
+        put(self, "code", code)
         return self
 
     @property
     def runs_here(self) -> bool:
         """Whether the method is snnlab's own, or exactly the file that the recipe names is loaded."""
-        return self.code is None or registry.is_loaded(self.method, registry.Source(self.code.file, self.code.sha256))
+        return self.code is None or self.code.is_loaded("converter")
 
     def check_code(self) -> None:
-        """Refuse to run a method whose file is not loaded as the recipe names it.
-
-        Raises:
-            RecipeError: It is not loaded, or another version of it is.
-        """
-        if self.runs_here or self.code is None:
-            return
-        now = registry.source_of(self.method)
-        if now is None:
-            raise RecipeError(
-                f"This recipe was made with the method {self.method!r} of {self.code.file}, and snnlab now has its own "
-                "of that name; rename the file's method and make the recipe anew."
-            )
-        if registry.is_loaded(self.method, now) and now.sha256 != self.code.sha256:
-            raise RecipeError(
-                f"This recipe was made with {self.code.file} of SHA-256 {self.code.sha256[:12]}, and the loaded one "
-                f"has {now.sha256[:12]}; load that version, or start snnlab again and make the recipe anew."
-            )
-        raise RecipeError(
-            f"The method {self.method!r} is of {self.code.file} (SHA-256 {self.code.sha256[:12]}), which is not "
-            "loaded; add --load FILE."
-        )
+        """Refuse to run a method whose file is not loaded as the recipe names it; errors as ``CodeChoice.check``."""
+        if self.code is not None:
+            self.code.check("converter")
 
 
 class NoiseChoice(_Part):
@@ -192,7 +224,9 @@ class TrainingChoice(_Part):
     """How a network is trained or fine-tuned.
 
     Args:
-        activation: Activation of the trained network.
+        activation: Activation of the trained network: ``qcfs``, ``nq`` (the same for a training with noise, which any
+            activation gets), or one of the user's files.
+        code: Of an activation from a user's file, which file; as ``ConverterChoice.code``.
         levels: Quantization levels L; None keeps those of the checkpoint.
         architecture: Network trained from random weights; None fine-tunes the recipe's checkpoint.
         epochs: Epochs.
@@ -209,7 +243,8 @@ class TrainingChoice(_Part):
             1); ``freeze``: the std of the recipe's noise profile throughout.
     """
 
-    activation: Literal["qcfs", "nq"] = "nq"
+    activation: str = "nq"
+    code: CodeChoice | None = None
     levels: int | None = Field(default=None, ge=1, le=256)
     architecture: str | dict[str, Any] | None = None
     epochs: int = Field(default=3, ge=1, le=10_000)
@@ -223,6 +258,27 @@ class TrainingChoice(_Part):
     average: float | None = Field(default=None, gt=0, lt=1)
     patience: int | None = Field(default=None, ge=1)
     noise: Literal["none", "re_estimate", "freeze"] = "none"
+
+    @model_validator(mode="after")
+    def _activation_is_known(self) -> Self:
+        named = self.code if self.code is not None and self.code.method == self.activation else None
+        if named is not None and named.is_elsewhere("activation", {}):
+            return self
+        if self.activation in registry.ACTIVATIONS and self.activation not in ("qcfs", "nq"):
+            raise RecipeError(f"A network is not trained with {self.activation} here; choose nq, or one of yours.")
+        code = None if self.activation in registry.ACTIVATIONS else CodeChoice.of(self.activation, "activation")
+        object.__setattr__(self, "code", code)  # the class is frozen for its users
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Plain values, as kept trainings name them: without ``code`` where there is none."""
+        values = self.model_dump(mode="json")
+        return {name: value for name, value in values.items() if name != "code" or value is not None}
+
+    def check_code(self) -> None:
+        """Refuse to train with an activation whose file is not loaded; errors as ``CodeChoice.check``."""
+        if self.code is not None:
+            self.code.check("activation")
 
 
 Arm = Literal["control", "control_L", "nq", "half_nq", "double_nq", "uniform", "reversed", "profile"]
@@ -347,6 +403,13 @@ class Recipe(_Part):
     def to_yaml(self) -> str:
         """The recipe as YAML; ``from_yaml`` gives an equal recipe."""
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    @property
+    def own_files(self) -> tuple[str, ...]:
+        """Names of the user's files that it needs, without folders."""
+        parts = (self.checkpoint, self.converter, self.training)
+        codes = [part.code for part in parts if part is not None and part.code is not None]
+        return tuple(dict.fromkeys(code.file for code in codes))
 
     def identity(self) -> dict[str, Any]:
         """What determines the numbers: the recipe without the places where its files lie."""

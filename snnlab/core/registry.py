@@ -16,6 +16,10 @@ from typing import Any, Literal
 from snnlab.core.errors import RecipeError
 
 Evidence = Literal["official_code", "paper_text", "related_code", "interpretation"]
+Kind = Literal["converter", "calibration", "activation"]
+
+ACTIVATIONS = ("relu", "clipped_relu", "qcfs", "nq")
+"""snnlab's own activations; those of the user's files are registered."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,15 @@ class MethodCard:
 
     Args:
         name: Lower snake case, as typed on the command line.
-        kind: What the method is, ``"converter"``.
+        kind: ``"converter"``; ``"calibration"``, a converter whose thresholds are a statistic of the activations; or
+            ``"activation"``, which a network trains with. The first two share their names, an activation has its own.
         title: How the app writes it.
         summary: One sentence.
         citation: Key into ``snnlab.core.references``.
         year: Year of publication.
         evidence: How sure our specification is.
-        needs: ``"learned_thresholds"`` and / or ``"calibration_data"``.
+        needs: ``"learned_thresholds"`` and / or ``"calibration_data"``; of an activation ``"levels"`` where it is
+            quantized.
         parameters: Hyper-parameters, in the order to show them.
         equation: LaTeX of the defining rule.
     """
@@ -107,7 +113,14 @@ class MethodCard:
         return {name: known[name].check(values.get(name, known[name].default)) for name in known}
 
 
-_NOT_METHODS = ("base", "apply")  # the machinery, of which `apply` needs torch
+_NOT_METHODS = ("base", "calibration", "apply")  # the machinery, of which `apply` needs torch
+
+_BASES = {
+    "converter": ("snnlab.converters.base", "Converter", "neuron_for"),
+    "calibration": ("snnlab.converters.calibration", "Calibration", "update and finish"),
+    "activation": ("snnlab.activations.base", "Activation", "forward"),
+}
+"""Kind -> module and name of the base class, and what a method of that kind writes."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +153,7 @@ class _Entry:
     absent: bool = False
 
 
-_registered: dict[str, _Entry] = {}
+_registered: dict[tuple[str, str], _Entry] = {}
 _loading: list[Source] = []
 
 
@@ -152,31 +165,54 @@ def register(cls: type) -> type:
         AssertionError: Another class of snnlab already holds the name.
     """
     card: MethodCard = cls.card  # type: ignore[attr-defined]
-    holder = _registered.get(card.name)
     source = _loading[-1] if _loading else None
+    if source is not None:
+        _check_kind(cls, card)
+    holder = _registered.get(_key(card.kind, card.name))
     if source is not None:
         _check_loaded(cls, card, holder)
     elif holder is not None and not holder.absent:
         assert holder.cls is not None, f"two methods are called {card.name}"
         assert holder.cls.__qualname__ == cls.__qualname__, f"two methods are called {card.name}"
-    _registered[card.name] = _Entry(card, cls, source)
+    _registered[_key(card.kind, card.name)] = _Entry(card, cls, source)
     return cls
 
 
-def _check_loaded(cls: type, card: MethodCard, holder: _Entry | None) -> None:
+def _key(kind: str, name: str) -> tuple[str, str]:
+    """Converters and calibrations are chosen in one menu; an activation may have the name of one, as QCFS does."""
+    return ("activation" if kind == "activation" else "converter", name)
+
+
+def _check_kind(cls: type, card: MethodCard) -> None:
     if not isinstance(card, MethodCard):
         raise RecipeError(f"{cls.__name__}.card is a {type(card).__name__}; make it a MethodCard.")
-    if card.kind != "converter" or not callable(getattr(cls, "neuron_for", None)):
-        raise RecipeError(f"{cls.__name__} is no converter: give its card kind='converter', and write neuron_for.")
-    if holder is not None and not holder.absent:
-        owner = "snnlab has" if holder.source is None else f"{holder.source.file} brings"
-        raise RecipeError(f"{owner} a method {card.name!r} already; give yours another name.")
+    if card.kind not in _BASES:
+        raise RecipeError(f"{cls.__name__}.card has kind {card.kind!r}; it is one of {', '.join(_BASES)}.")
+    module, base, hooks = _BASES[card.kind]
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if not issubclass(cls, getattr(importlib.import_module(module), base)) or missing:
+        what = "an activation" if card.kind == "activation" else f"a {card.kind}"
+        lacks = f" ({missing[0]} is missing)" if missing else ""
+        raise RecipeError(f"{cls.__name__} is not {what}: derive it from sl.{base}, and write {hooks}{lacks}.")
+
+
+def _check_loaded(cls: type, card: MethodCard, holder: _Entry | None) -> None:
+    taken = card.kind == "activation" and card.name in ACTIVATIONS
+    if taken or (holder is not None and not holder.absent):
+        owner = "snnlab has" if holder is None or holder.source is None else f"{holder.source.file} brings"
+        what = "an activation" if card.kind == "activation" else "a method"
+        raise RecipeError(f"{owner} {what} {card.name!r} already; give yours another name.")
+    if card.kind == "activation":
+        importlib.import_module("snnlab.activations.base").check_class(cls)
+        return
     held = {field.name for field in fields(cls)} if is_dataclass(cls) else set()
     if missing := [parameter.name for parameter in card.parameters if parameter.name not in held]:
         raise RecipeError(
             f"{cls.__name__} has no field {missing[0]!r}, which its card lists as a parameter; make it a frozen "
             "dataclass with that field, and let @register stand above @dataclass."
         )
+    if card.kind == "calibration" and "calibration_data" not in card.needs:
+        raise RecipeError(f"{cls.__name__} measures on calibration images; give its card needs=('calibration_data',).")
     for parameter in card.parameters:
         if not parameter.choices and None in (parameter.low, parameter.high):
             raise RecipeError(
@@ -202,33 +238,38 @@ def loading(source: Source) -> Iterator[None]:
 
 def adopt(card: MethodCard, source: Source) -> None:
     """Know a method of the user's by its card alone, in a process that does not run the file."""
-    _registered[card.name] = _Entry(card, None, source)
+    _registered[_key(card.kind, card.name)] = _Entry(card, None, source)
 
 
-def remember(name: str, parameters: Mapping[str, Any], source: Source) -> None:
+def remember(name: str, parameters: Mapping[str, Any], source: Source, kind: Kind = "converter") -> None:
     """Let ``card`` answer for a method that a stored run names and nobody has loaded; menus do not list it."""
     _discover()
-    if name not in _registered:
+    if _key(kind, name) not in _registered:
         known = tuple(Parameter(key, value, "Of a file that is not loaded.") for key, value in parameters.items())
         told = f"Of {source.file}, which is not loaded."
-        card = MethodCard(name, "converter", f"{name} (not loaded)", told, "", 0, "official_code", (), known, "")
-        _registered[name] = _Entry(card, None, source, absent=True)
+        card = MethodCard(name, kind, f"{name} (not loaded)", told, "", 0, "official_code", (), known, "")
+        _registered[_key(kind, name)] = _Entry(card, None, source, absent=True)
 
 
-def source_of(name: str) -> Source | None:
+def source_of(name: str, kind: Kind = "converter") -> Source | None:
     """The user's file that brings a method; None for snnlab's own; errors as ``card``."""
-    return _entry(name).source
+    return _entry(name, kind).source
 
 
-def is_loaded(name: str, source: Source) -> bool:
+def is_loaded(name: str, source: Source, kind: Kind = "converter") -> bool:
     """Whether exactly this file brings this method here."""
-    holder = _registered.get(name)
+    holder = _registered.get(_key(kind, name))
     return holder is not None and not holder.absent and holder.source == source
 
 
-def unregister(name: str) -> None:
+def brought_by(source: Source) -> tuple[MethodCard, ...]:
+    """The cards of every kind that exactly this file brings here, in the order of the file."""
+    return tuple(entry.card for entry in _registered.values() if entry.source == source and not entry.absent)
+
+
+def unregister(name: str, kind: Kind = "converter") -> None:
     """Forget a method (tests register broken ones)."""
-    _registered.pop(name, None)
+    _registered.pop(_key(kind, name), None)
 
 
 def _discover() -> None:
@@ -238,39 +279,58 @@ def _discover() -> None:
             importlib.import_module(f"snnlab.converters.{module.name}")
 
 
-def methods() -> tuple[MethodCard, ...]:
-    """Every registered card, by year and name."""
+def methods(kind: Kind = "converter") -> tuple[MethodCard, ...]:
+    """Registered cards, by year and name.
+
+    Args:
+        kind: ``"converter"`` for every conversion method, those that are calibrations too; ``"activation"`` for the
+            activations of the user's files.
+    """
     _discover()
-    known = (entry.card for entry in _registered.values() if not entry.absent)
+    place, _ = _key(kind, "")
+    known = [entry.card for (where, _), entry in _registered.items() if where == place and not entry.absent]
     return tuple(sorted(known, key=lambda card: (card.year, card.name)))
 
 
-def method_class(name: str) -> type:
+def method_class(name: str, kind: Kind = "converter") -> type:
     """The class registered as ``name``.
 
     Raises:
         RecipeError: No such method, the nearest name is proposed; or its file is not loaded here.
     """
-    entry = _entry(name)
+    entry = _entry(name, kind)
     if entry.cls is None:
         assert entry.source is not None, "only a user's method can be known by its card alone"
-        raise RecipeError(f"The method {name!r} is of {entry.source.file}, which is not loaded; add --load FILE.")
+        what = _WORDS[_key(kind, name)[0]]
+        raise RecipeError(f"The {what} {name!r} is of {entry.source.file}, which is not loaded; add --load FILE.")
     return entry.cls
 
 
-def _entry(name: str) -> _Entry:
+_WORDS = {"converter": "method", "activation": "activation"}
+
+
+def _entry(name: str, kind: Kind) -> _Entry:
     _discover()
-    if name not in _registered:
-        near = difflib.get_close_matches(str(name), _registered, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(_registered))}."
-        raise RecipeError(f"There is no method {name!r}; {hint}")
-    return _registered[name]
+    place, _ = key = _key(kind, name)
+    if key not in _registered:
+        own = ACTIVATIONS if place == "activation" else ()
+        known = sorted({*own, *(called for where, called in _registered if where == place)})
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}."
+        raise RecipeError(f"There is no {_WORDS[place]} {name!r}; {hint}")
+    return _registered[key]
 
 
-def card(name: str) -> MethodCard:
+def card(name: str, kind: Kind = "converter") -> MethodCard:
     """The card of one method.
 
     Raises:
         RecipeError: No such method; the nearest name is proposed.
     """
-    return _entry(name).card
+    return _entry(name, kind).card
+
+
+def is_quantized(activation: str) -> bool:
+    """Whether an activation of this kind has quantization levels L; no for one that is not known here."""
+    holder = _registered.get(_key("activation", activation))
+    return activation in ("qcfs", "nq") or (holder is not None and "levels" in holder.card.needs)

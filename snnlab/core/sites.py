@@ -14,12 +14,14 @@ class ActivationStatistics:
         quantiles: Exact quantiles, percentile -> () or (channels,), activation units.
         num_images: Images measured.
         num_elements: Activations measured per entry of ``maximum``.
+        measured: What the calibration of a user's file found, () or (channels,); None without one.
     """
 
     maximum: np.ndarray
     quantiles: dict[float, np.ndarray] = field(default_factory=dict)
     num_images: int = 0
     num_elements: int = 0
+    measured: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Site:
     Args:
         name: Dotted module name (``layer2.0.act1``).
         index: Position in the network, input first, from 0.
-        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"`` or ``"nq"``.
+        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
         threshold: Learned clipping threshold in activation units; None for ReLU.
         levels: Quantization levels L; None where the activation is not quantized.
         shape: Shape of one image's activation, (channels, ...) ; empty until measured.

@@ -17,7 +17,7 @@ class CheckpointCard:
         architecture_name: Short name of it.
         num_classes: Outputs.
         input_shape: (channels, height, width) of one image.
-        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"`` or ``"nq"``.
+        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
         levels: Quantization levels L; None when not quantized or not known.
         sites: One dict a site, input first: ``name``, ``threshold`` (activation units; None for ReLU), ``shape``.
         source: Layout the weights came in: ``"snnlab"``, or the key map that recognised them.
@@ -33,6 +33,7 @@ class CheckpointCard:
         accuracies: Recorded accuracies, name -> fraction.
         proposals: Sensible values of unknown facts, fact -> values, likeliest first.
         origin_sha256: For weights rewritten by ``save``, the hash of the file that they came from.
+        code: Of an activation from a user's file: ``file``, its name without the folder, and ``sha256``.
     """
 
     name: str
@@ -56,6 +57,7 @@ class CheckpointCard:
     accuracies: dict[str, float] = field(default_factory=dict)
     proposals: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     origin_sha256: str | None = None
+    code: dict[str, str] | None = None
 
     @property
     def proposed_levels(self) -> int | None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from snnlab.activations import QCFS, ActivationSpec, is_quantized
+from snnlab.activations import ActivationSpec, is_quantized
+from snnlab.core import registry
 from snnlab.core.assets import asset_folder
 from snnlab.core.errors import CheckpointError
 from snnlab.io import matching
@@ -45,6 +46,7 @@ _HEADER_FIELDS = (
     "source",
     "origin_sha256",
 )
+"""What a file's header holds, and ``code`` where there is any."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,8 @@ class Checkpoint:
                 f"levels L: declare them, for example --levels {proposed[0]} "
                 f"(levels={proposed[0]} in Python; usual are {' and '.join(map(str, sorted(USUAL_LEVELS)))})."
             )
-        network = build_on_meta(card.architecture, card.activation)
+        network = build_on_meta(card.architecture, card.activation, card.levels)
         network.load_state_dict({key: value.clone() for key, value in self.state_dict.items()}, assign=True)
-        for module in network.modules():
-            if isinstance(module, QCFS) and card.levels is not None:
-                module.levels = card.levels
         return network.eval()
 
     def data(
@@ -153,7 +152,8 @@ class Checkpoint:
         card = self.card
         origin = card.origin_sha256 or (card.sha256 if card.foreign else None)
         values = replace(card, origin_sha256=origin).to_dict()
-        write_native(path, self.state_dict, {field: values[field] for field in _HEADER_FIELDS})
+        code = {} if card.code is None else {"code": card.code}
+        write_native(path, self.state_dict, {field: values[field] for field in _HEADER_FIELDS} | code)
         return replace(self, card=replace(card, origin_sha256=origin, sha256=file_sha256(path)))
 
 
@@ -252,7 +252,8 @@ def _fit(name: str, opened: OpenedFile, architecture: Declaration | None) -> Gue
 
 def _load_native(opened: OpenedFile, header: dict[str, Any]) -> Checkpoint:
     architecture, activation = check_architecture(header.get("architecture")), header["activation"]
-    expected = expected_shapes(architecture, activation)
+    _check_code(opened.name, activation, header.get("code"))
+    expected = expected_shapes(architecture, activation, header.get("levels"))
     own_names = KeyTable({split(key)[0]: split(key)[0] for key in expected})
     rows = differences(expected, _shapes(opened.tensors), own_names)
     if rows:
@@ -263,6 +264,27 @@ def _load_native(opened: OpenedFile, header: dict[str, Any]) -> Checkpoint:
         facts.pop(field, None)
     state = _checked(opened.tensors, expected, opened.name)
     return _make(architecture, activation, header.get("levels"), state, facts)
+
+
+def _check_code(name: str, activation: str, code: Mapping[str, str] | None) -> None:
+    """Refuse an activation of a user's file that is not loaded, or in another version: the network would be another."""
+    known = {card.name: registry.source_of(card.name, "activation") for card in registry.methods("activation")}
+    if activation in registry.ACTIVATIONS:
+        return
+    if code is None and activation not in known:
+        raise CheckpointError(
+            f"The header of {name} names the activation {activation[:80]!r}, which is not known here; known are "
+            f"{', '.join((*registry.ACTIVATIONS, *known))}."
+        )
+    if code is None or known.get(activation) == registry.Source(code["file"], code["sha256"]):
+        return
+    found = known.get(activation)
+    which = f"{code['file']} (SHA-256 {code['sha256'][:12]})"
+    other = f"and the loaded one has {found.sha256[:12]}" if found is not None else "which is not loaded"
+    raise CheckpointError(
+        f"{name} was trained with the activation {activation[:80]!r} of {which}, {other}; add --load FILE with that "
+        "version."
+    )
 
 
 def _load_foreign(opened: OpenedFile, guess: Guess) -> Checkpoint:
@@ -295,7 +317,7 @@ def _make(
 ) -> Checkpoint:
     name = str(facts["name"])
     _check_finite(state, name)
-    network = build_on_meta(architecture, activation)
+    network = build_on_meta(architecture, activation, levels)
     try:
         network.load_state_dict(state, assign=True)
     except RuntimeError:
@@ -310,6 +332,8 @@ def _make(
         if float(state.get(f"{site}.std", 0.0)) < 0:
             raise CheckpointError(f"{name}: the std of the noise of {site} is negative; it must be 0 or more.")
         sites.append({"name": site, "threshold": None if threshold is None else float(threshold), "shape": extent})
+    brought = None if activation in registry.ACTIVATIONS else registry.source_of(activation, "activation")
+    facts["code"] = None if brought is None else {"file": brought.file, "sha256": brought.sha256}
     for field in ("unknown", "notes"):
         facts[field] = tuple(facts.get(field, ()))
     facts["proposals"] = {fact: tuple(values) for fact, values in facts.get("proposals", {}).items()}

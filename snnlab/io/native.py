@@ -16,7 +16,6 @@ HEADER_KEY = "snnlab"
 FORMAT = 1
 
 MAX_HEADER_BYTES = 1024 * 1024
-_ACTIVATIONS = ("relu", "clipped_relu", "qcfs", "nq")
 _TEXTS = ("name", "normalization", "dataset", "licence", "source", "origin_sha256")
 _ANSWERS = ("yes", "no", "unknown")
 
@@ -67,8 +66,11 @@ def float32(value: Tensor) -> Tensor:
 
 def _problem(header: Mapping[str, Any]) -> str | None:
     levels = header.get("levels")
-    if header.get("activation") not in _ACTIVATIONS:
-        return f"the activation is none of {', '.join(_ACTIVATIONS)}"
+    activation, code = header.get("activation"), header.get("code")
+    if not isinstance(activation, str) or len(activation) > 100:
+        return "the activation is not a short text"
+    if code is not None and (not isinstance(code, dict) or {*code} != {"file", "sha256"} or not _are_texts(code)):
+        return "code is not a file with its sha256"
     if levels is not None and (isinstance(levels, bool) or not isinstance(levels, int) or not 1 <= levels <= 256):
         return "levels is not a whole number from 1 to 256"
     for field in _TEXTS:
@@ -90,6 +92,10 @@ def _problem(header: Mapping[str, Any]) -> str | None:
     if not isinstance(proposals, dict) or not all(isinstance(values, list) for values in proposals.values()):
         return "proposals is not a mapping to lists"
     return None
+
+
+def _are_texts(values: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, str) and 0 < len(value) <= 255 for value in values.values())
 
 
 def _is_share(value: Any) -> bool:

@@ -45,15 +45,18 @@ def _assemble(architecture: Mapping[str, Any], activation: ActivationSpec) -> nn
     return _FAMILIES[fields.pop("family")](**fields, activation=activation)
 
 
-def build_on_meta(architecture: Mapping[str, Any], activation: str) -> nn.Module:
-    """The network without storage, for its names and shapes; ``activation`` is a kind."""
+def build_on_meta(architecture: Mapping[str, Any], activation: str, levels: int | None = None) -> nn.Module:
+    """The network without storage, for its names and shapes; ``activation`` is a kind, levels unknown yet are 1."""
     with torch.device("meta"):
-        return _assemble(architecture, ActivationSpec(activation, levels=1 if is_quantized(activation) else None))
+        return _assemble(architecture, ActivationSpec(activation, (levels or 1) if is_quantized(activation) else None))
 
 
-def expected_shapes(architecture: Mapping[str, Any], activation: str) -> dict[str, tuple[int, ...]]:
+def expected_shapes(
+    architecture: Mapping[str, Any], activation: str, levels: int | None = None
+) -> dict[str, tuple[int, ...]]:
     """The shape of every entry of the network's state_dict, without allocating it."""
-    return {key: tuple(value.shape) for key, value in build_on_meta(architecture, activation).state_dict().items()}
+    network = build_on_meta(architecture, activation, levels)
+    return {key: tuple(value.shape) for key, value in network.state_dict().items()}
 
 
 def site_shapes(network: nn.Module, image_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from snnlab.core.recipe import NoiseChoice, Recipe
+from snnlab.core.registry import is_quantized
 
 DEFAULT_MAX_STEPS = 32
 DEFAULT_IMAGES = 1000
 DEFAULT_TRACES = 3
 DEFAULT_NOISE_IMAGES = 512
-QUANTIZED = ("qcfs", "nq")
 
 
 def default_snapshots(num_steps: int) -> tuple[int, ...]:
@@ -19,7 +19,7 @@ def default_snapshots(num_steps: int) -> tuple[int, ...]:
 
 def default_target(activation: str) -> int:
     """Time-steps that views start at: 2 for quantized sources, 32 for the others, which are at chance at 2."""
-    return 2 if activation in QUANTIZED else DEFAULT_MAX_STEPS
+    return 2 if is_quantized(activation) else DEFAULT_MAX_STEPS
 
 
 def default_method(activation: str) -> str:

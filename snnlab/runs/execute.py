@@ -100,10 +100,11 @@ def resolve(recipe: Recipe, *, check_normalization: bool = True, progress: Progr
             f"{dataset.location} has changed: its SHA-256 begins {str(dataset.sha256)[:12]}, the recipe was made with "
             f"{recipe.data.sha256[:12]}; restore the file or make a new recipe."
         )
+    code = None if card.code is None else {"method": card.activation, **card.code}
     # What a declared file says, not where it lies: the recipe must mean the same tomorrow.
     declared = None if choice.architecture is None else card.architecture
     complete = recipe.changed(
-        checkpoint={"sha256": card.sha256, "architecture": declared},
+        checkpoint={"sha256": card.sha256, "architecture": declared, "code": code},
         data={"normalize": name, "sha256": dataset.sha256},
     )
     return Prepared(complete, checkpoint, dataset, tuple(notes))

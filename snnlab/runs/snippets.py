@@ -33,7 +33,9 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
         words += ["--split", data.split, *(["--limit", str(data.limit)] if data.limit else [])]
     if data.normalize:
         words += ["--normalize", data.normalize]
-    words += ["--method", converter.method, *(["--load", converter.code.file] if converter.code else [])]
+    words += ["--method", converter.method]
+    for file in recipe.own_files:
+        words += ["--load", file]
     for name, value in _changed(converter).items():
         words += ["--set", f"{name}={value}"]
     for name, site in converter.sites.items():
@@ -71,7 +73,7 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
         *(["import torch"] if recipe.dtype != "float32" else []),
         "import snnlab as sl",
         "",
-        *([f"sl.load_file({converter.code.file!r})"] if converter.code else []),
+        *(f"sl.load_file({file!r})" for file in recipe.own_files),
         f"ckpt = sl.load_checkpoint({choice.source!r}{declared})",
         f"images = ckpt.data({data.split!r}{images}{normalize})",
         f"snn = sl.convert(ckpt.build(), {converter.method!r}{method}{calibration if needs_data else ''}"

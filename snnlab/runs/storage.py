@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class StoredItem:
         last_used: UTC time, ISO 8601.
         used_at: The same as Unix time.
         in_use: An active job, or of a training a running process, needs it.
+        tagged: A run with a tag was made from it: it goes only when it is chosen by name.
     """
 
     id: str
@@ -57,6 +58,7 @@ class StoredItem:
     last_used: str
     used_at: float
     in_use: bool = False
+    tagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def usage(store: Store | None = None) -> Usage:
     """
     store = store or Store()
     runs, run_bytes = store.usage()
-    files, free = _items(_jobs_text(store)), _free(upload_folder())
+    files, free = _items(_jobs_text(store), _tagged_text(store)), _free(upload_folder())
     return Usage(files, quota_bytes(), runs, run_bytes, free, _trainings(), training_quota_bytes())
 
 
@@ -134,17 +136,21 @@ def stale(
     older_than: float | None = None,
     max_bytes: int | None = None,
     trainings: bool = False,
+    spare: Collection[str] = (),
     store: Store | None = None,
 ) -> tuple[StoredItem, ...]:
-    """The items that nobody uses now and that were used longest ago.
+    """The items that nobody uses now and that were used longest ago; those of runs with a tag stay and do not count.
 
     Args:
         older_than: Those not used for so many days; with neither limit, all.
         max_bytes: So many that the others have at most this size.
         trainings: Kept trainings, instead of uploads and kept checkpoints.
+        spare: Folder names of the trainings of tagged runs, see ``snnlab.sweeps.places.tagged_trainings``.
         store: Knows the active jobs; None for the default store.
     """
-    items = _trainings() if trainings else _items(_jobs_text(store or Store()))
+    store = store or Store()
+    found = _trainings(spare) if trainings else _items(_jobs_text(store), _tagged_text(store))
+    items = [item for item in found if not item.tagged]
     room = sum(item.size for item in items)
     chosen = []
     for item in items:
@@ -200,32 +206,36 @@ def training_in_use(folders: Iterable[Path]) -> Iterator[None]:
                 mark.parent.rmdir()  # nothing came of it
 
 
-def enforce_training_quota() -> int:
+def enforce_training_quota(spare: Collection[str] = ()) -> int:
     """Delete the trainings used longest ago until their quota holds; returns the bytes freed.
 
-    What a running process uses stays. What was used within the hour stays too, unless twice the quota is taken.
+    What a running process uses stays, and what ``spare`` names. What was used within the hour stays too, unless twice
+    the quota is taken.
+
+    Args:
+        spare: As in ``stale``.
     """
     _sweep()
-    return _delete_down_to(training_quota_bytes(), _trainings(), 0, "")
+    return _delete_down_to(training_quota_bytes(), _trainings(spare), 0, "")
 
 
 def enforce_quota(room_for: int = 0, store: Store | None = None) -> int:
     """Delete what was used longest ago until the quota holds with ``room_for`` bytes more; returns the bytes freed.
 
-    What an active job uses stays. What was used within the hour stays too, unless twice the quota is taken.
-    Half-written files of ended processes go in any case.
+    What an active job uses stays, and what a run with a tag was made from. What was used within the hour stays too,
+    unless twice the quota is taken. Half-written files of ended processes go in any case.
     """
     _sweep()
     quota = quota_bytes()
-    items = _items("")
-    total = sum(item.size for item in items) + room_for
+    total = sum(item.size for item in _items("", "")) + room_for
     if total <= quota:
         return 0
     try:
-        jobs = _jobs_text(store or Store())
+        store = store or Store()
+        jobs, tagged = _jobs_text(store), _tagged_text(store)
     except StoreError:
         return 0  # without it nobody knows what is used
-    return _delete_down_to(quota, items, room_for, jobs)
+    return _delete_down_to(quota, _items(jobs, tagged), room_for, jobs)
 
 
 def _delete_down_to(quota: int, items: tuple[StoredItem, ...], room_for: int, jobs: str) -> int:
@@ -234,7 +244,7 @@ def _delete_down_to(quota: int, items: tuple[StoredItem, ...], room_for: int, jo
         young = time.time() - item.used_at < YOUNG_SECONDS
         if total - freed <= quota or (young and total - freed <= 2 * quota):
             break  # the items after this one are younger still
-        if not _is_used(item, jobs) and _delete(item):
+        if not item.tagged and not _is_used(item, jobs) and _delete(item):
             freed += item.size
     return freed
 
@@ -296,17 +306,17 @@ def _folders() -> "dict[str, tuple[str, Path]]":
     }
 
 
-def _items(jobs: str) -> tuple[StoredItem, ...]:
-    """Uploads and kept checkpoints; ``jobs`` is the text in which the ones in use are named."""
+def _items(jobs: str, tagged: str) -> tuple[StoredItem, ...]:
+    """Uploads and kept checkpoints; the texts name those in use and those of runs with a tag."""
 
     def name(files: list[Path]) -> str:
         return files[0].name.removesuffix(".safetensors") if files[0].is_relative_to(kept_folder()) else files[0].name
 
-    return _found(("uploads", "checkpoints"), name, lambda path: bool(jobs) and path.name in jobs)
+    return _found(("uploads", "checkpoints"), name, lambda path: path.name in jobs, lambda path: path.name in tagged)
 
 
-def _trainings() -> tuple[StoredItem, ...]:
-    return _found(("trainings",), _training_name, _is_held)
+def _trainings(spare: Collection[str] = ()) -> tuple[StoredItem, ...]:
+    return _found(("trainings",), _training_name, _is_held, lambda path: path.name in spare)
 
 
 def _training_name(files: list[Path]) -> str:
@@ -339,7 +349,10 @@ def _is_held(folder: Path) -> bool:
 
 
 def _found(
-    places: Iterable[str], name_of: Callable[[list[Path]], str], in_use: Callable[[Path], bool]
+    places: Iterable[str],
+    name_of: Callable[[list[Path]], str],
+    in_use: Callable[[Path], bool],
+    tagged: Callable[[Path], bool],
 ) -> tuple[StoredItem, ...]:
     """What lies in these places, the ones used longest ago first."""
     found = []
@@ -354,8 +367,8 @@ def _found(
             if files:
                 when = datetime.datetime.fromtimestamp(used_at, datetime.UTC).isoformat(timespec="seconds")
                 item_id = f"{place}/{path.name}"
-                name, used = name_of(files), in_use(path)
-                found.append(StoredItem(item_id, kind, name, size, len(files), when, used_at, used))
+                name, marks = name_of(files), (in_use(path), tagged(path))
+                found.append(StoredItem(item_id, kind, name, size, len(files), when, used_at, *marks))
     return tuple(sorted(found, key=lambda item: (item.used_at, item.id)))
 
 
@@ -369,6 +382,11 @@ def _inside(folder: Path) -> list[Path]:
 def _jobs_text(store: Store) -> str:
     """What active jobs were asked for; they name files by path or by hash."""
     return store.jobs.active_arguments()
+
+
+def _tagged_text(store: Store) -> str:
+    """The recipes of the runs with a tag, which name files by path or by hash."""
+    return "\n".join(row.recipe_json for row in store.tagged())
 
 
 def _folder(item: StoredItem) -> Path:

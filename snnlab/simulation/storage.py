@@ -71,8 +71,7 @@ def load_snn(path: str | Path) -> SpikingModel:
         if not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{path}: {name} holds NaN or infinite values; convert the network again.")
     try:
-        activation = ActivationSpec(header["activation"]["kind"], header["activation"]["levels"])
-        network = prepare(build(header["architecture"], activation))
+        network = prepare(build(header["architecture"], ActivationSpec()))  # neurons take the place of any activation
         facts = tuple(Site(**{**site, "shape": tuple(site["shape"]), "statistics": None}) for site in header["sites"])
         specs = {
             site.name: NeuronSpec(

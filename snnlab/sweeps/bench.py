@@ -17,6 +17,7 @@ from snnlab.converters.apply import convert
 from snnlab.core.errors import RecipeError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import NoiseChoice, Recipe, TrainingChoice
+from snnlab.core.registry import is_quantized
 from snnlab.data import ImageSplit
 from snnlab.io import Checkpoint
 from snnlab.runs.execute import Prepared, resolve
@@ -26,7 +27,8 @@ from snnlab.sweeps.cells import Cell
 from snnlab.sweeps.places import experiment_of
 from snnlab.sweeps.watched import LiveEpoch
 from snnlab.training import Epoch, start_network
-from snnlab.training.noise import measured_profile
+from snnlab.training.noise import LEARNED, measured_profile
+from snnlab.training.start import made_noisy
 from snnlab.training.tuning import quiet_checkpoint
 
 VALIDATED = 1000
@@ -80,9 +82,9 @@ class Bench:
         return tuple(site["name"] for site in self.prepared.checkpoint.card.sites)
 
     def start(self, arm: str) -> nn.Module:
-        """The network that an arm starts from, with ``nq`` activations and without noise."""
-        levels = levels_of(arm, self.training, self.target)
-        return start_network(self.prepared.checkpoint, "nq", levels=levels, calibration=self.fit)
+        """The network that an arm starts from, with activations that take noise, and still without."""
+        levels, checkpoint = levels_of(arm, self.training, self.target), self.prepared.checkpoint
+        return made_noisy(start_network(checkpoint, self.training.activation, levels=levels, calibration=self.fit))
 
     def profile(self, network: nn.Module) -> NoiseProfile:
         """The gap of a network at the target."""
@@ -97,17 +99,23 @@ def open_bench(recipe: Recipe, *, progress: ProgressCallback = silent) -> Bench:
     """Open what an experiment's recipe names.
 
     Raises:
-        RecipeError: It has no experiment.
+        RecipeError: It has no experiment, or an activation that is not loaded or does not fit the arms.
         DataError: A split of the dataset is missing or empty.
     """
     if recipe.experiment is None:
         raise RecipeError("The recipe names no experiment; give its arms, seeds and steps.")
+    training = recipe.training or TrainingChoice()
+    training.check_code()
+    if "control_L" in recipe.experiment.arms and not is_quantized(training.activation):
+        raise RecipeError(
+            f"The arm control_L trains with L = T, and {training.activation} has no levels; leave it out."
+        )
     prepared = resolve(recipe, progress=progress)
     noise = recipe.noise or NoiseChoice()
     validation = prepared.split("validation", VALIDATED)
     return Bench(
         prepared=prepared,
-        training=recipe.training or TrainingChoice(),
+        training=training,
         noise=noise,
         train=prepared.split("train"),
         fit=prepared.split(noise.split, noise.limit),
@@ -121,7 +129,7 @@ def read_network(bench: Bench, network: nn.Module, epochs: Sequence[LiveEpoch] =
     images, steps = bench.evaluation, bench.steps
     ann = copy.deepcopy(network).eval()
     recording = simulate(
-        convert(ann, "nq"), images, num_steps=max(steps), snapshots=[bench.target], seed=bench.recipe.seed
+        convert(ann, LEARNED), images, num_steps=max(steps), snapshots=[bench.target], seed=bench.recipe.seed
     )
     inside = residuals(recording)
     std = np.full((bench.training.epochs, len(bench.names)), np.nan)
@@ -159,7 +167,7 @@ def watch_network(
     if bench.validation is not None:
         images = first_images(bench.validation, WATCHED)
         ann = copy.deepcopy(network).cpu().eval()
-        recording = simulate(convert(ann, "nq"), images, num_steps=bench.target)
+        recording = simulate(convert(ann, LEARNED), images, num_steps=bench.target)
         snn = float(np.mean(recording.predictions[-1] == images.labels))
         if any(std):
             right = int(np.sum(predict(switch_noise(ann, True), images) == images.labels))
@@ -194,6 +202,7 @@ def tuned_checkpoint(bench: Bench, network: nn.Module, arm: str, seed: int) -> C
     return quiet_checkpoint(
         base,
         network,
+        activation=training.activation,
         levels=levels_of(arm, training, bench.target),
         name=f"{base.card.name}-{arm}-T{bench.target}-seed{seed}",
         dataset=bench.recipe.data.dataset,

@@ -4,6 +4,7 @@ Every cell (arm, seed) is kept in a folder of its own, so that an experiment tha
 epoch of the next cell, and a finished cell is never trained twice.
 """
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,14 +15,22 @@ import numpy as np
 from torch import nn
 
 from snnlab.analysis.reports.gain import NoiseGain
-from snnlab.core.errors import CheckpointError, SimulationError
+from snnlab.core.errors import CheckpointError, SimulationError, StoreError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
 from snnlab.runs.storage import enforce_training_quota, training_in_use
+from snnlab.runs.store import Store
 from snnlab.sweeps.arms import noise_of
 from snnlab.sweeps.bench import Bench, open_bench, read_network, tuned_checkpoint, watch_network
 from snnlab.sweeps.cells import Cell
-from snnlab.sweeps.places import cell_folder, experiment_of, reading_settings, seeds_of, training_settings
+from snnlab.sweeps.places import (
+    cell_folder,
+    experiment_of,
+    reading_settings,
+    seeds_of,
+    tagged_trainings,
+    training_settings,
+)
 from snnlab.sweeps.watched import NETWORK_FILE, LiveEpoch, add_epoch, read_epochs
 from snnlab.training import Batches, Epoch, fit
 from snnlab.training.devices import helping
@@ -84,7 +93,8 @@ def run_bench(
     if folder is not None:
         return _run_plan(bench, places, watch, on, progress)
     with training_in_use(places.values()):
-        enforce_training_quota()
+        with contextlib.suppress(StoreError):  # without the store nobody knows what is spared
+            enforce_training_quota(tagged_trainings(Store()))
         return _run_plan(bench, places, watch, on, progress)
 
 

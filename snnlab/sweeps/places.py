@@ -11,7 +11,9 @@ from typing import Any
 
 from snnlab.core.recipe import RESULTS_VERSION, ExperimentChoice, NoiseChoice, Recipe, TrainingChoice
 from snnlab.runs.paths import training_folder
+from snnlab.runs.store import Store
 
+VERB = "train"
 CONTROLS = ("control", "control_L")
 OWN = "profile"
 """The arm that trains with the user's own profile."""
@@ -41,7 +43,7 @@ def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
         seed: Training seed.
     """
     identity = recipe.identity()
-    training = (recipe.training or TrainingChoice()).model_dump(mode="json")
+    training = (recipe.training or TrainingChoice()).settings()
     mode = training.pop("noise")
     settings: dict[str, Any] = {
         "results_version": RESULTS_VERSION,
@@ -83,3 +85,19 @@ def experiment_of(recipe: Recipe) -> ExperimentChoice:
 def seeds_of(recipe: Recipe) -> tuple[int, ...]:
     """Training seeds of an experiment."""
     return tuple(range(recipe.seed, recipe.seed + experiment_of(recipe).seeds))
+
+
+def tagged_trainings(store: Store) -> frozenset[str]:
+    """Folder names of the trainings that experiments with a tag consist of; no quota takes them.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    recipes = [row.recipe for row in store.tagged() if row.verb == VERB]
+    return frozenset(
+        cell_folder(recipe, arm, seed).name
+        for recipe in recipes
+        if recipe.experiment is not None
+        for arm in recipe.experiment.arms
+        for seed in seeds_of(recipe)
+    )

@@ -8,11 +8,10 @@ from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
 from snnlab.runs.execute import analyse_prepared
 from snnlab.runs.run import Run
+from snnlab.simulation.devices import find_device
 from snnlab.sweeps.bench import open_bench
 from snnlab.sweeps.experiment import Watch, run_bench, unwatched
-from snnlab.training.devices import check_devices
-
-VERB = "train"
+from snnlab.sweeps.places import VERB
 
 
 def experiment_run(
@@ -43,7 +42,7 @@ def experiment_run(
         Cancelled: ``progress`` asked for it; finished epochs are kept.
     """
     started = time.perf_counter()
-    check_devices(device, devices)  # before minutes go into the rest
+    find_device(device, devices)  # before minutes go into the rest
     bench = open_bench(recipe, progress=progress)
     gain = run_bench(bench, folder=folder, watch=watch, device=device, devices=devices, progress=progress)
     read = replace(bench.prepared, recipe=bench.recipe.changed(snapshots=(), traces=0))

@@ -37,6 +37,8 @@ def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str =
         words += ["--profile", profile] + ["--freeze"] * (training.noise == "freeze")
     words += ["--seeds", str(choice.seeds), "--epochs", str(training.epochs)]
     words += ["--num-steps", ",".join(map(str, choice.steps))]
+    if training.activation != usual.activation:
+        words += ["--activation", training.activation]
     if training.images:
         words += ["--images", str(training.images)]
     words += ["--batch-size", str(training.batch_size), "--learning-rate", f"{training.learning_rate:g}"]
@@ -51,6 +53,9 @@ def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str =
         words += ["--paper-compat"]
     if recipe.seed:
         words += ["--seed", str(recipe.seed)]
+    codes = [part.code for part in (checkpoint, training) if part.code is not None]
+    for file in dict.fromkeys(code.file for code in codes):
+        words += ["--load", file]
     if folder:
         words += ["--out", folder]
     return shlex.join(words)

@@ -23,21 +23,6 @@ from snnlab.core.errors import RecipeError
 from snnlab.simulation.devices import find_device
 
 
-def check_devices(device: str, devices: int) -> None:
-    """Refuse what this machine has not.
-
-    Raises:
-        SimulationError: This machine has not the device.
-        RecipeError: It has fewer of them.
-    """
-    find_device(device)
-    if devices < 1:
-        raise RecipeError(f"devices is {devices}; training needs at least 1.")
-    there = torch.cuda.device_count()
-    if device == "cuda" and devices > there:
-        raise RecipeError(f"devices is {devices}, but this machine has {there} CUDA devices; ask for fewer.")
-
-
 def helping() -> bool:
     """Whether this process was started to help another one train: it writes nothing and says nothing."""
     return int(os.environ.get("LOCAL_RANK", "0")) > 0
@@ -48,12 +33,12 @@ def opened(device: str = "cpu", devices: int = 1) -> Any:
     """The Fabric of these devices; the first call for several of them starts the other processes.
 
     Raises:
-        SimulationError: This machine has not the device.
-        RecipeError: It has fewer of them, or nothing that could be run once more started this process.
+        SimulationError: This machine has not the device, or fewer of them.
+        RecipeError: Nothing that could be run once more started this process.
     """
     from lightning_fabric import Fabric
 
-    check_devices(device, devices)
+    find_device(device, devices)
     fabric = Fabric(accelerator=device, devices=devices, precision="bf16-mixed" if device == "cuda" else "32-true")
     if devices > 1:
         if getattr(sys.modules["__main__"], "__spec__", None) is None and not Path(sys.argv[0]).is_file():

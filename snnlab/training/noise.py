@@ -14,6 +14,9 @@ from snnlab.core.errors import ConversionError
 from snnlab.data import ImageSplit
 from snnlab.training.trainer import Hooks
 
+LEARNED = "qcfs"
+"""The conversion in and after training: learned thresholds, v(0) half of them, whatever the activation."""
+
 
 @dataclass(frozen=True)
 class ReEstimated:
@@ -59,7 +62,7 @@ class Frozen:
 
 
 def noise_hooks(source: ReEstimated | Frozen | None, *, seed: int) -> Hooks:
-    """Hooks of ``fit`` that put noise into a network of ``nq`` activations; None for a std of 0 everywhere.
+    """Hooks of ``fit`` that put noise into a network of noisy activations; None for a std of 0 everywhere.
 
     Args:
         source: Where the std comes from.
@@ -103,4 +106,4 @@ def measured_profile(
 ) -> NoiseProfile:
     """The profile of a network as it stands; the network is left alone."""
     ann = copy.deepcopy(network).cpu().eval()
-    return fit_noise(convert(ann, "nq"), ann, images, num_steps=num_steps, paper_compat=paper_compat)
+    return fit_noise(convert(ann, LEARNED), ann, images, num_steps=num_steps, paper_compat=paper_compat)

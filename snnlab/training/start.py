@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from snnlab.activations import ActivationSpec, describe
+from snnlab.activations import ActivationSpec, GaussianNoise, describe, is_activation, is_quantized, with_noise
 from snnlab.calibration.thresholds import measure_activations
 from snnlab.core.errors import ConversionError
 from snnlab.core.progress import ProgressCallback, silent
@@ -39,8 +39,8 @@ def start_network(
 
     Args:
         checkpoint: Weights.
-        activation: ``"qcfs"`` or ``"nq"``.
-        levels: Quantization levels L; None keeps the checkpoint's.
+        activation: ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
+        levels: Quantization levels L; None keeps the checkpoint's. An activation that has none needs none.
         calibration: Images that give the first thresholds of a network without learned ones.
         progress: Called during calibration.
 
@@ -48,8 +48,8 @@ def start_network(
         ConversionError: Levels neither given nor known, or no images where thresholds must be measured.
     """
     network = checkpoint.build()
-    levels = levels or checkpoint.card.levels
-    if levels is None:
+    levels = (levels or checkpoint.card.levels) if is_quantized(activation) else None
+    if levels is None and is_quantized(activation):
         raise ConversionError(
             f"{checkpoint.card.name} has no quantization levels of its own; give L, for example levels=4."
         )
@@ -69,3 +69,11 @@ def start_network(
     for name in names:
         network.set_submodule(name, ActivationSpec(activation, levels, thresholds[name]).make())
     return network.train()
+
+
+def made_noisy(network: nn.Module) -> nn.Module:
+    """Let the activations of a network take noise, whose std is 0 until it is set; changes the network itself."""
+    for name, module in dict(network.named_modules()).items():
+        if is_activation(module) and not isinstance(module, GaussianNoise):
+            network.set_submodule(name, with_noise(module, 0.0))
+    return network

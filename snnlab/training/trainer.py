@@ -97,7 +97,7 @@ def fit(
         )
     fabric = opened(device, devices)
     acts = hooks or Hooks()
-    wanted = settings if settings is not None else choice.model_dump(mode="json")
+    wanted = settings if settings is not None else choice.settings()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         network.parameters(), choice.learning_rate, momentum=choice.momentum, weight_decay=choice.weight_decay

@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 from torch import nn
 
-from snnlab.activations import ActivationSpec
+from snnlab.activations import ActivationSpec, is_quantized
 from snnlab.calibration import NoiseProfile
 from snnlab.core.errors import ConversionError, RecipeError
 from snnlab.core.progress import ProgressCallback, silent
@@ -16,7 +16,7 @@ from snnlab.core.recipe import TrainingChoice
 from snnlab.io import Checkpoint
 from snnlab.training.batches import Batches
 from snnlab.training.noise import Frozen, noise_hooks, noisy_sites
-from snnlab.training.start import start_network
+from snnlab.training.start import made_noisy, start_network
 from snnlab.training.trainer import fit
 
 
@@ -48,10 +48,11 @@ def fine_tune(
         normalize: Preset or ``"m1,m2,m3/s1,s2,s3"``; None for the checkpoint's own.
         state: Folder that keeps every epoch, from which a stopped training goes on; None keeps nothing.
         progress: Called after every batch.
-        training: Other fields of ``TrainingChoice``: ``learning_rate``, ``batch_size``, ``images``, ``levels``, ...
+        training: Other fields of ``TrainingChoice``: ``activation``, ``levels``, ``learning_rate``, ``batch_size``,
+            ``images``, ...
 
     Returns:
-        A new checkpoint with QCFS activations: noise is no part of what is converted.
+        A new checkpoint with QCFS activations, or those that were chosen: noise is no part of what is converted.
 
     Raises:
         ConversionError: The profile names sites that the network has not.
@@ -68,7 +69,8 @@ def fine_tune(
         raise RecipeError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
     where = functools.partial(checkpoint.data, folder=folder, dataset=dataset, normalize=normalize)
     images, calibration = where("train"), where("calibration")
-    network = start_network(checkpoint, "nq", levels=choice.levels, calibration=calibration)
+    choice.check_code()
+    network = made_noisy(start_network(checkpoint, choice.activation, levels=choice.levels, calibration=calibration))
     std = {} if profile is None else profile.std_by_site()
     missing = sorted(set(std) - set(noisy_sites(network)))
     if missing:
@@ -78,13 +80,14 @@ def fine_tune(
         Batches(images, choice.batch_size, choice.augment, seed, choice.images),
         choice,
         folder=state,
-        settings={"checkpoint": checkpoint.card.sha256, "seed": seed, "std": std, **choice.model_dump(mode="json")},
+        settings={"checkpoint": checkpoint.card.sha256, "seed": seed, "std": std, **choice.settings()},
         hooks=noise_hooks(Frozen(std) if std else None, seed=seed),
         progress=progress,
     )
     return quiet_checkpoint(
         checkpoint,
         fitted.network,
+        activation=choice.activation,
         levels=choice.levels,
         name=f"{checkpoint.card.name}-tuned-seed{seed}",
         dataset=images.dataset,
@@ -97,17 +100,19 @@ def quiet_checkpoint(
     base: Checkpoint,
     network: nn.Module,
     *,
+    activation: str,
     levels: int | None,
     name: str,
     dataset: str,
     normalization: str | None,
     note: str,
 ) -> Checkpoint:
-    """A fine-tuned network of ``nq`` activations as a checkpoint of QCFS ones, with the lineage of its base.
+    """A fine-tuned network as a checkpoint without noise, QCFS where it was ``nq``, with the lineage of its base.
 
     Args:
         base: Where the fine-tuning started.
         network: The trained network.
+        activation: Activation that it was trained with.
         levels: Levels that it was trained with; None for the base's.
         name: Name of the checkpoint.
         dataset: Dataset that it was trained on.
@@ -116,19 +121,19 @@ def quiet_checkpoint(
     """
     card = base.card
     sites = noisy_sites(network)
-    levels = levels or card.levels
-    assert levels is not None, "start_network refuses a network without levels"
+    kind = "qcfs" if activation == "nq" else activation
+    levels = (levels or card.levels) if is_quantized(kind) else None
     seen = {**card.seen, "train": "yes", "calibration": "yes"}
     if not card.foreign:
         seen |= {split: "no" for split in ("validation", "dev", "test") if split not in seen}
-    activation, plain = ActivationSpec("qcfs", levels, 1.0), copy.deepcopy(network)
+    spec, plain = ActivationSpec(kind, levels, 1.0), copy.deepcopy(network)
     for site in sites:
-        plain.set_submodule(site, activation.make())
+        plain.set_submodule(site, spec.make())
     plain.load_state_dict({key: value for key, value in network.state_dict().items() if not key.endswith(".std")})
     return Checkpoint.from_network(
         plain,
         card.architecture,
-        activation,
+        spec,
         name=name,
         dataset=dataset,
         normalization=normalization,

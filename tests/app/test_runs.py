@@ -274,6 +274,7 @@ def test_a_pinned_baseline_is_in_the_sidebar_the_link_and_on_accuracy(at_page, s
     assert address(at, "baseline") == second.id[:12]
     assert "Baseline: **QCFS, v(0) = 1/4**" in said(at)
     assert table(at)["shown"][0] == "baseline"
+    assert cached.store().row(second.id).tags == ("baseline",), "so that prune spares it"
     at.switch_page("pages/accuracy.py").run()
     assert address(at, "baseline") == second.id[:12]
     assert at.main.multiselect[0].value == [second.id]

@@ -200,6 +200,10 @@ class Store:
         stored = {row.id for row in own}
         return [*own, *(row for row in shipped if row.id not in stored)][:limit]
 
+    def tagged(self) -> Sequence[RunRow]:
+        """The runs of this store that have a tag, newest first."""
+        return [row for row in self._rows(_marks.c.run.is_not(None)) if row.tags]
+
     def _rows(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> Sequence[RunRow]:
         chosen = sa.select(_runs, _marks.c.tags, _marks.c.note).join(_marks, _marks.c.run == _runs.c.id, isouter=True)
         chosen = chosen.where(*where).order_by(_runs.c.created.desc(), _runs.c.id).limit(limit)
@@ -266,7 +270,7 @@ class Store:
         max_bytes: int | None = None,
         dry_run: bool = False,
     ) -> tuple[RunRow, ...]:
-        """Delete the runs used longest ago; shipped ones and looks stay.
+        """Delete the runs used longest ago; shipped ones and looks stay, and so do runs with a tag, which do not count.
 
         Args:
             older_than: Those not used for so many days.
@@ -280,7 +284,8 @@ class Store:
         Raises:
             StoreError: They cannot be deleted.
         """
-        rows = sorted(self._rows(), key=lambda row: (row.last_used, row.created, row.id), reverse=True)
+        untagged = [row for row in self._rows() if not row.tags]
+        rows = sorted(untagged, key=lambda row: (row.last_used, row.created, row.id), reverse=True)
         limit = None if older_than is None else _days_ago(older_than)
         gone: tuple[RunRow, ...] = ()
         room = 0

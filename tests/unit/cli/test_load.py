@@ -5,8 +5,11 @@ import os
 import pytest
 
 from snnlab.cli import launcher
-from snnlab.core import loaded
-from tests.own_code import EXAMPLE, own_code  # noqa: F401
+from snnlab.core import loaded, registry
+from snnlab.runs import Store
+from snnlab.sweeps.places import training_settings
+from snnlab.sweeps.snippets import as_train_cli
+from tests.own_code import ACTIVATION, CALIBRATION, EXAMPLE, own_code  # noqa: F401
 from tests.unit.cli.test_launcher import Replaced, app, free_port  # noqa: F401
 from tests.unit.cli.test_main import VGG, as_json, error
 
@@ -28,6 +31,47 @@ def test_evaluate_with_a_method_of_ones_own():
 def test_it_is_listed_and_named_by_the_environment(monkeypatch):
     monkeypatch.setenv(loaded.VARIABLE, str(EXAMPLE))
     assert "margin" in [card["name"] for card in as_json("methods")]
+    listed = as_json("methods", "--load", ACTIVATION)
+    assert [card["name"] for card in listed if card["kind"] == "activation"] == ["soft_stairs"]
+
+
+def test_evaluate_with_a_calibration_of_ones_own():
+    words = ("evaluate", "digits-vgg-relu", "--num-steps", 4, "--limit", 30, "--load", CALIBRATION)
+    told = as_json(*words, "--method", "mean_plus", "--set", "factor=2.5")
+    assert told["recipe"]["converter"]["parameters"] == {"factor": 2.5}
+    assert told["recipe"]["converter"]["code"]["file"] == "own_calibration.py"
+
+
+def test_train_with_an_activation_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_STORE", str(tmp_path / "runs.sqlite"))
+    tiny = ("--seeds", 1, "--epochs", 1, "--images", 32, "--batch-size", 16, "--limit", 30, "--noise-limit", 20)
+    words = ("train", VGG, *tiny, "--num-steps", 2, "--arms", "control,nq", "--activation", "soft_stairs")
+    told = as_json(*words, "--load", ACTIVATION, "--out", tmp_path / "out", "--state", tmp_path / "state")
+    assert [arm["name"] for arm in told["arms"]] == ["control", "nq"]
+    (row,) = Store().list(verb="train")
+    training = row.recipe.training
+    assert (training.activation, training.code.file) == ("soft_stairs", "own_activation.py")
+    assert "--activation soft_stairs" in as_train_cli(row.recipe)
+    assert as_train_cli(row.recipe).endswith("--load own_activation.py")
+    assert training_settings(row.recipe, "nq", 0)["training"]["code"]["sha256"] == training.code.sha256
+
+    tuned = tmp_path / "out" / f"{VGG}-nq-T2-seed0.safetensors"
+    evaluate = ("evaluate", tuned, "--num-steps", 2, "--limit", 30)
+    found = as_json(*evaluate)["recipe"]
+    assert found["checkpoint"]["code"] == training.code.model_dump()
+    registry.unregister("soft_stairs", "activation")
+    monkeypatch.setenv(loaded.VARIABLE, "")
+    assert "own_activation.py" in error(*evaluate)
+    assert "There is no activation 'soft_stairs'" in error(*words)
+
+
+def test_levels_of_T_need_an_activation_with_levels(tmp_path):
+    text = ACTIVATION.read_text().replace('needs=("levels",)', "needs=()")
+    body = text.index("        x = torch")
+    path = tmp_path / "mine.py"
+    path.write_text(text[:body] + "        return torch.clamp(z / self.threshold, 0.0, 1.0) * self.threshold\n")
+    words = ("train", VGG, "--load", path, "--activation", "soft_stairs", "--num-steps", 2, "--seeds", 1)
+    assert "The arm control_L trains with L = T, and soft_stairs has no levels; leave it out." in error(*words)
 
 
 def test_a_file_that_raises_stops_the_verb(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from snnlab.core import loaded, registry
 from snnlab.core.errors import RecipeError
 from snnlab.core.recipe import Recipe
-from tests.own_code import EXAMPLE, own_code  # noqa: F401
+from tests.own_code import ACTIVATION, CALIBRATION, EXAMPLE, own_code  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -185,7 +185,7 @@ def test_a_file_that_raises_is_one_sentence_with_its_line(tmp_path, text, told):
         ("    margin: float = 1.1", "    margins: float = 1.1", "has no field 'margin'"),
         (", low=0.5, high=4.0", "", "has no range"),
         ('Parameter("margin", 1.1', 'Parameter("margin", 9.0', "lies outside"),
-        ('kind="converter"', 'kind="activation"', "is no converter"),
+        ('kind="converter"', 'kind="activation"', "is not an activation: derive it from sl.Activation"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(tmp_path, old, new, told):
@@ -228,6 +228,18 @@ def test_the_server_knows_the_cards_without_torch_and_without_running_the_file(t
     pids = ran.read_text().split()
     assert len(pids) == 1
     assert pids != [str(pid)]
+
+
+def test_the_server_knows_every_kind_by_its_card():
+    code = (
+        "import json, sys, snnlab as sl\n"
+        "sl.adopt_named()\n"
+        "names = [card.name for card in sl.methods()]\n"
+        "print(json.dumps(['torch' in sys.modules, 'mean_plus' in names, 'soft_stairs' in names,\n"
+        "    [card.kind for card in sl.methods('activation')], sl.runs.default_target('soft_stairs')]))"
+    )
+    files = os.pathsep.join([str(ACTIVATION), str(CALIBRATION)])
+    assert json.loads(python(code, SNNLAB_LOAD=files)) == [False, True, False, ["activation"], 2]
 
 
 def test_the_launcher_looks_once_for_the_server(monkeypatch):

@@ -1,5 +1,6 @@
 """Room for kept trainings: a quota of their own, and nobody removes what a running process uses."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,9 +13,11 @@ from typer.testing import CliRunner
 
 from snnlab.cli.main import app
 from snnlab.core.errors import StoreError
-from snnlab.runs import storage
+from snnlab.runs import Store, storage
 from snnlab.runs.paths import training_folder
 from snnlab.runs.processes import Owner
+from snnlab.sweeps.places import cell_folder, tagged_trainings
+from tests.stored_runs import shipped
 
 HOUR = 3600
 
@@ -130,6 +133,27 @@ def test_pruned_by_the_command_line():
     told = runner.invoke(app, ["runs", "prune", "--trainings", "--older-than", "1"])
     assert "1 kept trainings removed" in told.stdout
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_trainings_of_an_experiment_with_a_tag_stay(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_STORE", str(tmp_path / "runs.sqlite"))
+    run, store = shipped(), Store()
+    recipe = run.recipe.changed(training={"epochs": 3}, experiment={"arms": ["control", "nq"], "seeds": 1})
+    made = dataclasses.replace(run, id="3" * 32, verb="train", recipe=recipe)
+    store.save(made)
+    store.mark(made.id, tags=["paper"])
+    spare = tagged_trainings(store)
+    assert spare == {cell_folder(recipe, arm, 0).name for arm in ("control", "nq")}
+
+    kept = [training(int(name, 16), 9000, age=9 * HOUR) for name in sorted(spare)]
+    other = training(5, 9000, age=2 * HOUR)
+    assert storage.enforce_training_quota(spare) == 9000
+    assert ([folder.exists() for folder in kept], other.exists()) == ([True, True], False)
+    told = json.loads(CliRunner().invoke(app, ["runs", "prune", "--trainings", "--json"]).stdout)
+    assert told["trainings"] == []
+    store.mark(made.id, tags=[])
+    told = json.loads(CliRunner().invoke(app, ["runs", "prune", "--trainings", "--json"]).stdout)
+    assert told["training_bytes"] == 18_000
 
 
 @pytest.mark.parametrize("text", ["0", "much"])

@@ -7,7 +7,7 @@ import pytest
 from snnlab.core import loaded
 from snnlab.core.recipe import Recipe
 from snnlab.runs import Pool, Store, as_cli, as_python
-from tests.own_code import EXAMPLE, own_code  # noqa: F401
+from tests.own_code import ACTIVATION, CALIBRATION, EXAMPLE, own_code  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("own_code")
 
@@ -78,3 +78,38 @@ def test_lines_of_a_file_that_is_not_loaded_hold_every_parameter():
         for name, value in parameters.items():
             assert f"--set {name}={value}" in as_cli(read)
             assert f", {name}={value}" in as_python(read)
+
+
+def test_a_worker_trains_with_an_activation_and_opens_what_came_of_it(tmp_path, monkeypatch):
+    from snnlab.sweeps import tuned_file
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    loaded.name_files([ACTIVATION, CALIBRATION])
+    loaded.adopt_named()  # as the server does
+    small = {"epochs": 1, "images": 32, "batch_size": 16, "augment": ["crop"], "noise": "re_estimate"}
+    asked = Recipe.parse(
+        {
+            "checkpoint": {"source": "digits-vgg-qcfs-L8"},
+            "data": {"dataset": "digits", "limit": 20},
+            "converter": {"method": "mean_plus"},
+            "num_steps": 2,
+            "training": {"activation": "soft_stairs", **small},
+            "noise": {"limit": 20},
+            "experiment": {"arms": ["control", "nq"], "seeds": 1, "steps": [2]},
+        }
+    )
+    store = Store(tmp_path / "runs.sqlite")
+    with closing(Pool(store, workers=1)) as pool:
+        job = pool.wait(pool.submit("experiment", {"recipe": asked.to_dict()}).id, 240)
+        assert job.state == "done", job.error
+        run = store.get(job.result["experiment"])
+        tuned = tuned_file(run.recipe, "nq", 0)
+        again = run.recipe.to_dict() | {"checkpoint": {"source": str(tuned)}}
+        again = {name: value for name, value in again.items() if name not in ("training", "noise", "experiment")}
+        job = pool.wait(pool.submit("analyse", {"recipe": again}).id, 240)
+    assert job.state == "done", job.error
+    found = store.get(job.result["run"])
+    assert (found.card["activation"], found.card["code"]["file"]) == ("soft_stairs", "own_activation.py")
+    assert found.recipe.checkpoint.code == run.recipe.training.code
+    assert found.recipe.own_files == ("own_activation.py", "own_calibration.py")
+    assert found.reports["conversion"].method == "mean_plus"

@@ -10,6 +10,7 @@ from snnlab.core.errors import CheckpointError, StoreError
 from snnlab.runs import Job, Store, keep_upload, storage
 from snnlab.runs.paths import kept_folder, upload_folder
 from snnlab.runs.processes import Owner
+from tests.stored_runs import shipped
 
 HOUR = 3600
 
@@ -130,3 +131,21 @@ def test_stale_items(quota):
     assert [item.name for item in storage.stale(older_than=1)] == ["a.pt"]
     assert [item.name for item in storage.stale(max_bytes=1000)] == ["a.pt"]
     assert [item.name for item in storage.stale()] == ["a.pt", "b.pt"]
+
+
+def test_what_a_run_with_a_tag_was_made_from_stays(quota):
+    path = upload("a.pt", 6000, age=5 * HOUR)
+    run, store = shipped(), Store()
+    made = dataclasses.replace(run, id="2" * 32, recipe=run.recipe.changed(checkpoint={"source": str(path)}))
+    store.save(made)
+    store.mark(made.id, tags=["paper"])
+    other = upload("b.pt", 6000, age=4 * HOUR)
+    third = upload("c.pt", 6000)
+    assert (path.exists(), other.exists(), third.exists()) == (True, False, True)
+    assert {item.name: item.tagged for item in storage.usage().items} == {"a.pt": True, "c.pt": False}
+    assert [item.name for item in storage.stale()] == ["c.pt"]
+
+    store.mark(made.id, tags=[])
+    assert [item.name for item in storage.stale()] == ["a.pt", "c.pt"]
+    store.mark(made.id, tags=["paper"])
+    assert storage.remove([item for item in storage.usage().items if item.tagged]) == 6000  # chosen by name

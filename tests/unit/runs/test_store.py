@@ -184,6 +184,21 @@ def test_prune_removes_what_was_used_longest_ago(run, tmp_path, limits, gone):
     assert store.looks(dataset="digits", lineage="a") == 1
 
 
+@pytest.mark.parametrize(
+    ("limits", "gone"),
+    [({"older_than": 5}, [2]), ({"older_than": 0}, [0, 1, 2]), ({"keep": 2}, [2]), ({"max_bytes": 0}, [0, 1, 2])],
+)
+def test_prune_spares_runs_with_a_tag_which_do_not_count(run, tmp_path, limits, gone):
+    store = Store(tmp_path / "runs.sqlite")
+    _aged(store, run, [0, 2, 10, 100])
+    store.mark(f"{3:032x}", tags=["baseline"])
+    store.mark(f"{2:032x}", note="a note alone spares nothing")
+    assert [row.id for row in store.tagged()] == [f"{3:032x}"]
+    assert [row.id for row in store.prune(**limits)] == [f"{n:032x}" for n in gone]
+    store.mark(f"{3:032x}", tags=[])
+    assert [row.id for row in store.prune(older_than=50)] == [f"{3:032x}"]
+
+
 def test_prune_by_size_gives_the_space_back(run, tmp_path):
     path = tmp_path / "runs.sqlite"
     store = Store(path)

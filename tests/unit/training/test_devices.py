@@ -120,8 +120,8 @@ def test_mixed_precision_leaves_quantizer_thresholds_and_loss_in_float32(monkeyp
 
 def test_devices_that_are_not_there_are_refused(monkeypatch):
     with pytest.raises(SimulationError, match="no device 'tpu'; choose one of cpu, cuda"):
-        devices.check_devices("tpu", 1)
-    with pytest.raises(RecipeError, match="devices is 0"):
+        devices.find_device("tpu")
+    with pytest.raises(SimulationError, match="devices is 0"):
         trained(devices=0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SimulationError, match="no CUDA device that torch can use"):
@@ -131,8 +131,8 @@ def test_devices_that_are_not_there_are_refused(monkeypatch):
     assert "no CUDA device" in refused.stderr
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(RecipeError, match="devices is 2, but this machine has 1 CUDA"):
-        devices.check_devices("cuda", 2)
+    with pytest.raises(SimulationError, match="devices is 2, but this machine has 1 CUDA"):
+        devices.find_device("cuda", 2)
 
 
 def test_several_devices_need_something_that_can_be_run_again(monkeypatch):
