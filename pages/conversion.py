@@ -1,7 +1,5 @@
 """Conversion: the method, what it puts at every site, and what other thresholds and potentials would do."""
 
-from dataclasses import replace
-
 import pandas as pd
 import streamlit as st
 
@@ -67,20 +65,13 @@ def activities(probe: sl.analysis.Probe | None) -> list[Activity] | None:
 
 def stored_activities(run: sl.runs.Run, target: int) -> tuple[list[Activity], int]:
     """What the sites did in the run, and at which T: the target, or the last one where it kept no residuals there."""
-    report, stored = reports.residuals(run), reports.conversion(run)
+    report, stored = reports.residuals(run), reports.conversion_at(run, target)
+    rates = [site["firing_rate"] for site in stored.sites]
     if report is None or target not in report.steps:
-        return [Activity(site["firing_rate"], None) for site in stored.sites], stored.num_steps
+        return [Activity(rate, None) for rate in rates], stored.num_steps
     frame = report.to_frame()
-    at = frame[frame["step"] == target]
-    return [Activity(rate, right) for rate, right in zip(at["firing_rate"], at["right"], strict=True)], target
-
-
-def at_target(run: sl.runs.Run, target: int) -> sl.analysis.ConversionReport:
-    """The stored conversion with its firing rates at T, or at the T that ``stored_activities`` has."""
-    stored = reports.conversion(run)
-    found, steps = stored_activities(run, target)
-    sites = tuple({**site, "firing_rate": done.firing_rate} for site, done in zip(stored.sites, found, strict=True))
-    return replace(stored, sites=sites, num_steps=steps)
+    right = frame[frame["step"] == target]["right"]
+    return [Activity(rate, share) for rate, share in zip(rates, right, strict=True)], stored.num_steps
 
 
 def draw_stored(run: sl.runs.Run, target: int, images: int) -> None:
@@ -175,7 +166,7 @@ def explanation(choice: Choice) -> None:
 def draw_figure(run: sl.runs.Run, target: int, effect: Effect | None) -> dict[str, sl.figures.Figure]:
     """The chart of the page; returns what can be exported."""
     if effect is None:
-        stored = at_target(run, target)
+        stored = reports.conversion_at(run, target)
         profile = sl.figures.site_profile(stored)
         st.header(f"Threshold and firing rate over depth, T = {stored.num_steps}", anchor=False)
         show.figure(profile, "conversion-figure")
@@ -231,9 +222,9 @@ def draw(run: sl.runs.Run, view: shell.View) -> None:
     else:
         st.caption("Nothing is edited by hand. Double-click a threshold or a v(0) to change it, or apply one to many.")
     figures = draw_figure(run, target, effect)
-    both = None if view.compare is None else edit_compare.pair(run, view.compare)
+    both = None if view.compare is None else edit_compare.pair(run, view.compare, target)
     if isinstance(both, Pair):
-        edit_compare.draw(both, target)
+        edit_compare.draw(both)
         figures |= {"Two conversions side by side": both.figure}
     elif both is not None:
         st.info(label.md(both, 600), icon=":material/compare_arrows:")

@@ -1,4 +1,4 @@
-"""Two stored conversions of one network, site by site: A is the compared run, B the one in view."""
+"""Two stored conversions of one network, site by site: the compared run and the one in view."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,25 +19,36 @@ class Pair:
     Args:
         run: In view, blue.
         other: Compared, green.
-        name: How B is called.
-        other_name: How A is called.
+        name: How the one in view is called.
+        other_name: How the compared one is called.
+        target: T of accuracies and firing rates.
     """
 
     run: "sl.runs.Run"
     other: "sl.runs.Run"
     name: str
     other_name: str
+    target: int
+
+    @property
+    def after(self) -> "sl.analysis.ConversionReport":
+        """The one in view, at T or at its last step."""
+        return reports.conversion_at(self.run, self.target)
+
+    @property
+    def before(self) -> "sl.analysis.ConversionReport":
+        """The compared one, at T or at its last step."""
+        return reports.conversion_at(self.other, self.target)
 
     @property
     def figure(self) -> "sl.figures.Figure":
         """Threshold ratio, v(0) and firing rates over depth."""
-        after, before = reports.conversion(self.run), reports.conversion(self.other)
-        return sl.figures.conversion_change(after, before, name=self.name, before_name=self.other_name)
+        return sl.figures.conversion_change(self.after, self.before, name=self.name, before_name=self.other_name)
 
     @property
     def sites(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Every site, compared and in view."""
-        return list(zip(reports.conversion(self.other).sites, reports.conversion(self.run).sites, strict=True))
+        return list(zip(self.before.sites, self.after.sites, strict=True))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a site, for export."""
@@ -53,7 +64,7 @@ class Pair:
         )
 
 
-def pair(run: "sl.runs.Run", other: "sl.runs.Run") -> Pair | str:
+def pair(run: "sl.runs.Run", other: "sl.runs.Run", target: int) -> Pair | str:
     """The two conversions, or the sentence that says why they cannot stand side by side."""
     called = names.among([row for row in cached.rows() if row.id in (run.id, other.id)])
     name, other_name = (called.get(one.id, one.title) for one in (run, other))
@@ -63,25 +74,27 @@ def pair(run: "sl.runs.Run", other: "sl.runs.Run") -> Pair | str:
             f"{other_name} has other sites ({len(there)}, here {len(here)}), so there is nothing to set side by side; "
             "compare with a conversion of the same network."
         )
-    return Pair(run, other, name, other_name)
+    return Pair(run, other, name, other_name, target)
 
 
-def draw(both: Pair, target: int) -> None:
+def draw(both: Pair) -> None:
     """Accuracies on common images, the table and the chart."""
-    st.header("Two conversions side by side", anchor=False)
+    steps, other_steps = both.after.num_steps, both.before.num_steps
+    told = f"T = {steps}" if steps == other_steps else f"T = {other_steps} compared, {steps} in view"
+    st.header(f"Two conversions side by side, {told}", anchor=False)
     numbers, called = st.container(key="edit-both").columns([1, 1], gap="large")
     with called:
-        st.markdown(f"**A**, compared: {label.md(both.other_name, 90)}  \n**B**, in view: {label.md(both.name, 90)}")
+        st.markdown(f"**compared**: {label.md(both.other_name, 90)}  \n**in view**: {label.md(both.name, 90)}")
     with numbers:
-        _accuracies(both, target)
+        _accuracies(both)
     show.figure(both.figure, "compare-figure")
     _table(both)
 
 
-def _accuracies(both: Pair, target: int) -> None:
+def _accuracies(both: Pair) -> None:
     mine, theirs = reports.accuracy(both.run), reports.accuracy(both.other)
     common = min(mine.images, theirs.images)
-    t = min(target, mine.num_steps, theirs.num_steps)
+    t = min(both.target, mine.num_steps, theirs.num_steps)
     data, other_data = both.run.recipe.data, both.other.recipe.data
     same = (data.dataset, mine.split) == (other_data.dataset, theirs.split)
     if not same or not np.array_equal(mine.labels[:common], theirs.labels[:common]):
@@ -101,10 +114,10 @@ def _accuracies(both: Pair, target: int) -> None:
 
 
 def _table(both: Pair) -> None:
-    fastest = max((site["firing_rate"] for sites in both.sites for site in sites), default=0.0) or 1.0
-    steps = sorted({reports.conversion(one).num_steps for one in (both.run, both.other)})
+    sites = both.sites
+    fastest = max((site["firing_rate"] for pair_of in sites for site in pair_of), default=0.0) or 1.0
     show.table(
-        both.sites,
+        sites,
         [
             Column("site", lambda ab: label.name(ab[1]["name"], 80), staged=True),
             Column("threshold, compared", lambda ab: _threshold(ab[0]), "In activation units", numeric=True),
@@ -119,7 +132,7 @@ def _table(both: Pair) -> None:
             Column(
                 "rate, compared",
                 lambda ab: f"{ab[0]['firing_rate']:.3f}",
-                f"Spikes per neuron and time-step, T = {steps[0]}",
+                f"Spikes per neuron and time-step, T = {both.before.num_steps}",
                 numeric=True,
                 bar=lambda ab: ab[0]["firing_rate"] / fastest,
                 bar_role="compared",
@@ -128,7 +141,7 @@ def _table(both: Pair) -> None:
             Column(
                 "rate, in view",
                 lambda ab: f"{ab[1]['firing_rate']:.3f}",
-                f"Spikes per neuron and time-step, T = {steps[-1]}",
+                f"Spikes per neuron and time-step, T = {both.after.num_steps}",
                 numeric=True,
                 bar=lambda ab: ab[1]["firing_rate"] / fastest,
                 optional=True,

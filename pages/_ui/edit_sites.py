@@ -293,6 +293,7 @@ def draw(
                 "right, %", help="Share of neurons that fired as often as their charge pays for; A → B", width=115
             ),
         },
+        placeholder="–",
         alt=f"One row a site: threshold, v(0) and firing rate of {len(table)} sites",
     )
 

@@ -264,7 +264,7 @@ def test_the_full_curve_is_a_job_and_the_old_run_is_compared(opened, pool, store
     assert not at.exception
     assert at.query_params["run"] in ("c" * 12, ["c" * 12])
     assert at.query_params["compare"] in (run.id[:12], [run.id[:12]])
-    assert "Two conversions side by side" in [header.value for header in at.header]
+    assert "Two conversions side by side, T = 2" in [header.value for header in at.header]
 
 
 def test_a_cancelled_full_curve_leaves_nothing_to_compare(opened, pool):
@@ -326,12 +326,17 @@ def test_two_conversions_stand_side_by_side(opened, store):
     before, after = (curve.snn_predictions[1] == curve.labels for curve in (theirs, mine))
     value = sl.analysis.paired_difference(before, after).value
     assert f"in view − compared: **{100 * value:+.2f} points**".replace("-", "−") in said(at)
+    for each in (run, other):  # rates at the page's T, as in the table above; not those of the whole run
+        residuals = each.reports["residuals"].to_frame()
+        rate = residuals[(residuals["step"] == 2) & (residuals["site"] == FIRST)]["firing_rate"].item()
+        assert rate != pytest.approx(each.reports["conversion"].sites[0]["firing_rate"], abs=1e-3)
+        assert f">{rate:.3f}<" in table
 
 
 def test_conversions_of_other_networks_are_refused_in_one_sentence(opened, shipped):
     at, _ = opened(compare=shipped[RESNET].id[:12])
     assert "has other sites (19, here 9)" in said(at).replace("\\", "")
-    assert "Two conversions side by side" not in [header.value for header in at.header]
+    assert not any("side by side" in header.value for header in at.header)
 
 
 def test_hostile_names_are_text(at_page, pool, hostile):
