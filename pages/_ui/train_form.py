@@ -68,7 +68,7 @@ def own_profile(view: View) -> Own | None:
     if not now.frozen and now.scale == 1.0 and now.preset in AS_ARMS:
         return None
     mode = "freeze" if now.frozen else "re_estimate"
-    how = "kept as it is" if now.frozen else "re-estimated x m after every epoch"
+    how = "kept as it is" if now.frozen else "re-estimated × m after every epoch"
     what = f"{now.preset or 'drawn by hand'}, scale × {now.scale:.2f}, {how}"
     return Own(now.choice(measured), mode, what, now.profile(measured))
 
@@ -130,7 +130,8 @@ def _arms(view: View, own: Own | None, activation: str) -> tuple[str, ...]:
         )
     if own is None:
         st.caption(
-            "For an arm of your own, draw a profile on the Noise page: there it is NQ itself or not measured yet."
+            "For an arm of your own, draw a profile on the Noise page, where the noise is not measured yet, or still "
+            "that of NQ."
         )
     elif OWN in chosen:
         st.caption(f"Yours: {label.md(own.told, 200)}; drawn on the Noise page.")
@@ -274,7 +275,8 @@ def start(recipe: sl.Recipe) -> None:
 
 def _estimate(recipe: sl.Recipe, count: int, kept: "sl.sweeps.LiveExperiment") -> None:
     assert recipe.training is not None
-    what = f"{count} training{'s' * (count != 1)} of {recipe.training.epochs} epochs"
+    epochs = recipe.training.epochs
+    what = f"{count} training{'s' * (count != 1)} of {epochs} epoch{'s' * (epochs != 1)}"
     if kept.done:
         what += f", {kept.done} of {kept.total} epochs are kept from before"
     job = jobs.ask("pace", {"recipe": sl.sweeps.pace_recipe(recipe).to_dict()}, slot="pace")

@@ -29,7 +29,11 @@ def draw() -> None:
     names = _sites(recipe)
 
     def watched() -> None:
-        _picture(sl.sweeps.live(recipe), recipe, names)
+        now = sl.sweeps.live(recipe)
+        if now.last is not None:
+            _picture(now, now.last, recipe, names)
+        elif job.active:
+            st.caption("The first epoch is under way: curves appear after it.")
 
     st.fragment(watched, run_every=SECONDS if job.active else None)()
 
@@ -50,17 +54,16 @@ def _stopped(job: "sl.runs.Job", recipe: sl.Recipe) -> None:
             train_form.start(recipe)
 
 
-def _picture(now: "sl.sweeps.LiveExperiment", recipe: sl.Recipe, names: Sequence[str]) -> None:
+def _picture(
+    now: "sl.sweeps.LiveExperiment", last: "sl.sweeps.LiveEpoch", recipe: sl.Recipe, names: Sequence[str]
+) -> None:
     assert recipe.experiment is not None
-    last, target = now.last, recipe.experiment.steps[0]
-    if last is None:
-        st.caption("The first epoch is under way: curves appear after it.")
-        return
+    target = recipe.experiment.steps[0]
     accuracies = {"ANN": last.ann, "noisy ANN": last.noisy_ann, f"SNN at T = {target}": last.snn}
-    told = ", ".join(f"{name} {label.percent(value, 1)}" for name, value in accuracies.items() if value is not None)
+    told = ", ".join(f"{name}: {label.percent(value, 1)}" for name, value in accuracies.items() if value is not None)
     st.markdown(
         f"**{label.md(sl.figures.arm_name(last.arm))}, seed {last.seed}, epoch {last.epoch} of {now.epochs_each}**: "
-        f"loss {last.loss:.3f}; on validation {told}. {len(now.finished)} of {now.trainings} trainings are done."
+        f"loss {last.loss:.3f}; on validation {told}. {len(now.finished)} of {now.trainings} trainings done."
     )
     _warn(now)
     left, right = st.columns([3, 2], gap="large")

@@ -50,7 +50,7 @@ def test_the_form_says_what_is_trained_and_what_it_costs(at_page, pool):
     at = at_page("train", T="2")
     text = markdown(at)
     assert at.title[0].value == "Does training with this noise make my SNN better at T?"
-    assert "20 trainings of 12 epochs" in text, "four arms, five seeds"
+    assert "20 trainings of 12 epochs:" in text, "four arms, five seeds"
     assert "min" in text
     button(at, "Train").click().run()
     recipe = sl.Recipe.parse(pool.last("experiment").arguments["recipe"])
@@ -96,6 +96,16 @@ def test_what_is_kept_is_not_paid_for_again(at_page, pool):
     assert pool.last("experiment").arguments == job.arguments
 
 
+def test_an_experiment_cancelled_before_its_first_epoch_is_not_called_under_way(at_page, pool):
+    at = at_page("train")
+    button(at, "Train").click().run()
+    assert "The first epoch is under way" in markdown(at)
+    pool.move(pool.last("experiment").id, state="cancelled")
+    at.run()
+    assert "Cancelled" in markdown(at)
+    assert "under way" not in markdown(at)
+
+
 def keep_epochs(recipe, arm, seed, count, **values):
     for number in range(1, count + 1):
         row = {"noisy_ann": None, "at_chance": False, "std": (0.0,) * 9, **values}
@@ -113,7 +123,7 @@ def test_the_live_view_follows_epoch_by_epoch(at_page, pool):
     at.run()
     text = markdown(at)
     assert "NQ, seed 0, epoch 2 of 12" in text
-    assert "SNN at T = 2 70.0" in text
+    assert "SNN at T = 2: 70.0" in text
     assert "chance" not in warnings(at)
     keep_epochs(recipe, "nq", 0, 3, noisy_ann=0.1, std=(0.9,) * 9, at_chance=True)
     at.run()
