@@ -125,6 +125,12 @@ def bench(view: shell.View, found: Found) -> None:
     with st.container(horizontal=True, vertical_alignment="top", key="noise-below"):
         downloads.profile(profile)
         if not found.stale:
+            st.page_link(
+                "pages/train.py",
+                label="Train with it, against a control",
+                icon=":material/model_training:",
+                width="content",
+            )
             progress(known)
     with st.expander("Exact values", icon=":material/table:"):
         exact.draw(

@@ -84,15 +84,15 @@ def _verdict(report: "sl.analysis.SensitivityReport") -> str:
     """What the report says, in a sentence or two."""
     clear = [loss for loss in report.losses if loss.low > 0]
     worst = min(report.losses, key=lambda loss: loss.rank)
-    whole, low, high = (label.points(-value) for value in report.whole)
-    together = f"At all sites together it costs {whole} points [{high}, {low}]."
+    whole = _span(*report.whole, unit=" points")
+    together = f"At all sites together it costs {whole}."
     if not clear:
         return f"At no site alone does this noise cost clearly more than nothing. {together}"
     named = label.md(worst.name, 60)
-    told = f"It costs most at **{named}**: {label.points(-worst.value)} points "
-    told += f"[{label.points(-worst.high)}, {label.points(-worst.low)}]"
+    told = f"It costs most at **{named}**: " + _span(worst.value, worst.low, worst.high, unit=" points")
     rank = "" if worst.rank_high == 1 else f", though on other images its rank could be up to {worst.rank_high}"
-    told += f"{rank}. {len(clear)} of {len(report.losses)} sites cost clearly more than nothing"
+    cost = "costs" if len(clear) == 1 else "cost"
+    told += f"{rank}. {len(clear)} of {len(report.losses)} sites {cost} clearly more than nothing"
     return f"{told}, each by its own 95 % interval: about one site in forty does so by chance. {together}"
 
 
@@ -121,10 +121,10 @@ def _table(report: "sl.analysis.SensitivityReport") -> None:
     )
 
 
-def _span(value: float, low: float, high: float) -> str:
-    """A loss in points with its interval."""
+def _span(value: float, low: float, high: float, unit: str = "") -> str:
+    """A loss in points with its interval; what is lost counts upwards, as in the chart."""
     number = sl.figures.tables.number
-    return f"{number(100 * value)} [{number(100 * low)}, {number(100 * high)}]"
+    return f"{number(100 * value)}{unit} [{number(100 * low)}, {number(100 * high)}]"
 
 
 def _tell_largest(found: Found, asked: dict[str, Any]) -> None:
@@ -138,10 +138,9 @@ def _tell_largest(found: Found, asked: dict[str, Any]) -> None:
         st.markdown(f"No scale: {label.md(told['why'], 200)}.")
         return
     high = "> 4" if told["high"] is None else f"{told['high']:.2f}"
-    st.markdown(
-        f"At most **{told['points']:g} points** are lost up to **× {told['value']:.2f}** of this profile "
-        f"[{told['low']:.2f}, {high}]."
-    )
+    points = told["points"]
+    lost = "**1 point** is" if points == 1 else f"**{points:g} points** are"
+    st.markdown(f"At most {lost} lost up to **× {told['value']:.2f}** of this profile [{told['low']:.2f}, {high}].")
 
 
 def _answer(kind: str, found: Found) -> tuple[dict[str, Any], dict[str, Any]] | None:

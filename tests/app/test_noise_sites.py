@@ -47,7 +47,8 @@ def test_it_asks_for_the_drawn_profile_and_tells_the_answer(at_page, pool, run, 
     assert not at.exception
     worst = min(made.losses, key=lambda loss: loss.rank)
     assert f"It costs most at **{worst.name}**".replace(".", "\\.") in text(at)
-    assert f"−{100 * worst.value:.2f} points" in text(at)
+    assert f": {100 * worst.value:.2f} points [" in text(at), "what is lost counts upwards, as in the chart"
+    assert f"together it costs {100 * made.whole[0]:.2f} points [" in text(at)
     assert "Of another profile" not in text(at)
     next(toggle for toggle in at.toggle if toggle.label == "As a table").set_value(True).run()
     assert f"{worst.rank} [{worst.rank_low}, {worst.rank_high}]" in html_of(at)
