@@ -124,11 +124,11 @@ def draw_looks(protocol: "sl.runs.Protocol", titles: dict[str, str]) -> None:
     parts = []
     for lineage, count in protocol.looks.items():
         name = label.md(titles.get(lineage, lineage[:8]), 60)
-        parts.append(f"with {name} **{looks_said(count)}**")
+        parts.append(f"**{looks_said(count)}** with {name}")
     st.markdown(
-        f"The test set of {label.md(dataset_title(protocol.dataset), 60)} was, in this run store, {', '.join(parts)}. "
-        "Every opening is counted by dataset and checkpoint: final evaluations, *Check it on the test set* on the "
-        "Checkpoint page, and `--split test` on the command line."
+        f"The test set of {label.md(dataset_title(protocol.dataset), 60)} was {', '.join(parts)}, as far as this run "
+        "store knows. Every opening is counted by dataset and checkpoint: final evaluations, *Check it on the test "
+        "set* on the Checkpoint page, and `--split test` on the command line."
     )
 
 
