@@ -175,13 +175,12 @@ def _drawn(run_id: str, what: str, _report: "sl.analysis.NoiseGain") -> "sl.figu
     kind, _, arm = what.partition(" ")
     if kind == "forest":
         return sl.figures.noise_gain(_report)
-    few = [CONTROL, *(arm for arm in _report.arms if arm in ("nq", "profile"))]
     if kind == "gap":
-        return sl.figures.gap_over_depth(_report, few)
+        return sl.figures.gap_over_depth(_report)
     if kind == "inside":
         return sl.figures.inside_change(_report)
     if kind == "depth":
-        return sl.figures.errors_over_depth(_report, few)
+        return sl.figures.errors_over_depth(_report)
     if kind == "noise":
         return sl.figures.noise_by_epoch(_report, arm)
     return sl.figures.training_curves(_report)

@@ -28,6 +28,9 @@ _ROLES = {
     "profile": "compared",
 }
 
+OVER_DEPTH = (CONTROL, "nq", "profile")
+"""Arms that a chart over depth shows beside the untouched base: more would hide each other."""
+
 
 def arm_name(arm: str) -> str:
     """An arm as people call it.

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from snnlab.analysis.reports import CONTROL, NoiseGain
+from snnlab.analysis.reports import NoiseGain
 from snnlab.core.errors import SnnlabError
-from snnlab.figures.arms import arm_name, arm_role
+from snnlab.figures.arms import OVER_DEPTH, arm_name, arm_role
 from snnlab.figures.figure import Figure
 from snnlab.figures.rows import NAMED_ROWS, stage_of
 from snnlab.figures.scene import Axis, Layout, Line, Mark, Panel, number_ticks
@@ -18,7 +18,7 @@ _DASHES = ("dot", "dash", "solid", "dashdot")
 _MARKERS = ("circle", "square", "triangle-up", "diamond")
 
 
-def gap_over_depth(report: NoiseGain, arms: Sequence[str] = (CONTROL, "nq")) -> Figure:
+def gap_over_depth(report: NoiseGain, arms: Sequence[str] = OVER_DEPTH) -> Figure:
     """Std / threshold of the gap between ANN and SNN at every site, before and after fine-tuning; mean over seeds.
 
     Args:

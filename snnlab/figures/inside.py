@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snnlab.analysis.reports import BASE, CONTROL, NoiseGain
+from snnlab.analysis.reports import BASE, NoiseGain
 from snnlab.analysis.reports.gain import Share
-from snnlab.figures.arms import arm_name, arm_role
+from snnlab.figures.arms import OVER_DEPTH, arm_name, arm_role
 from snnlab.figures.figure import Figure
 from snnlab.figures.gap import depth_panel
 from snnlab.figures.scene import Axis, Layout, Mark, Panel, Points, Rule, Segments, number_ticks
@@ -56,7 +56,7 @@ def inside_change(report: NoiseGain) -> Figure:
     )
 
 
-def errors_over_depth(report: NoiseGain, arms: Sequence[str] = (CONTROL, "nq")) -> Figure:
+def errors_over_depth(report: NoiseGain, arms: Sequence[str] = OVER_DEPTH) -> Figure:
     """Share of neurons with excess and with missing spikes at every site, before and after; mean over seeds.
 
     Args:

@@ -74,13 +74,20 @@ def test_another_step_is_drawn_as_not_asked_for():
 def test_gap_and_noise_over_depth_are_means_over_seeds():
     report = noise_gain_report()
     lines = marks(gap_over_depth(report), Line)
-    assert [line.label for line in lines] == ["untouched base", "after control", "after NQ"]
+    assert [line.label for line in lines] == ["untouched base", "after control", "after NQ", "after yours"]
     np.testing.assert_allclose(lines[2].y, report.gap_after[2].mean(axis=0))
     lines = marks(noise_by_epoch(report, "nq"), Line)
     assert [line.label for line in lines] == ["epoch 1", "epoch 5", "epoch 8", "epoch 12"]
     np.testing.assert_allclose(lines[-1].y, report.std[2, :, -1].mean(axis=0))
     with pytest.raises(SnnlabError, match="no arm 'reversed'"):
         noise_by_epoch(report, "reversed")
+
+
+def test_the_profile_of_one_s_own_is_among_the_few_arms_over_depth():
+    report = noise_gain_report(arms=("control", "half_nq", "nq", "profile"))
+    wanted = ["untouched base", "after control", "after NQ", "after yours"]
+    for drawn in (gap_over_depth(report), errors_over_depth(report)):
+        assert [line.label for line in marks(drawn, Line)] == wanted
 
 
 def test_training_curves_are_means_over_the_seeds_that_got_so_far():
