@@ -145,7 +145,8 @@ def export(
 
     Args:
         figures: Title -> figure.
-        tables: Title -> table; CSV in full, LaTeX with booktabs.
+        tables: Title -> table; CSV in full, LaTeX with booktabs. Files and labels are called by what stands before
+            the first colon.
         recipe: What gave the numbers.
         key: Unique on the page; also the stem of file names.
     """
@@ -153,7 +154,7 @@ def export(
         if figures:
             _figure_export(figures, recipe, key)
         for title, frame in tables.items():
-            _table_export(title, frame, _stem(f"{key}-{title}-table"))
+            _table_export(title, frame, _stem(f"{key}-{title.partition(':')[0]}-table"))
         with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
             st.markdown("Recipe of these numbers", width="stretch")
             _button("YAML", lambda: recipe.to_yaml().encode(), f"{_stem(key)}-recipe.yaml", "application/yaml")
