@@ -57,6 +57,14 @@ def draw(view: View, bar: DeltaGenerator, rows: "Sequence[sl.runs.RunRow]") -> N
             "Only conversions are compared with each other; choose two of them, or one run alone to open it.",
             icon=":material/compare_arrows:",
         )
+        with st.container(horizontal=True, gap="small"):
+            for row in rows:
+                st.button(
+                    f"Open only the {runs_list.kind(row.verb)}, {row.id[:6]}",
+                    key=f"runs-alone-{row.id[:12]}",
+                    on_click=runs_chosen.choose,
+                    args=([row],),
+                )
         return
     titles = names.among(usable)
     _roles(view, usable, titles)

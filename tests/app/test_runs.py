@@ -332,6 +332,9 @@ def test_runs_of_other_kinds_are_opened_on_their_own_page(at_page, store, shippe
     assert "digits\\-resnet" in strip_of(at)
     at = at_page("runs", runs=ids(noise, shipped[VGG]))
     assert "Only conversions are compared with each other" in said(at)
+    press(at, f"Open only the noise, {noise.id[:6]}")
+    assert address(at, "runs") == noise.id[:12]
+    assert [button.label for button in at.button if button.label.startswith("Open on")] == ["Open on Noise"]
 
 
 def test_an_experiment_is_opened_beside_its_checkpoint(at_page, store, shipped):
