@@ -33,4 +33,6 @@ def conversion_report(snn: SpikingModel, recording: Recording) -> ConversionRepo
         sites=tuple(rows),
         coverage=snn.coverage,
         num_steps=recording.num_steps,
+        converted_for=snn.converted_for,
+        findings=snn.findings,
     )

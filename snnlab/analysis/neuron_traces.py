@@ -18,6 +18,8 @@ from snnlab.simulation.spiking_model import SpikingModel
 def traces(recording: Recording, *, per_class: int = 3) -> NeuronTraces:
     """Up to ``per_class`` random neurons for every site, snapshot and class that has any among the candidates.
 
+    Sites whose neurons are not plain integrate-and-fire have none.
+
     Args:
         recording: Made with ``candidates="random"`` and snapshots.
         per_class: Neurons per site, snapshot and class.
@@ -29,6 +31,8 @@ def traces(recording: Recording, *, per_class: int = 3) -> NeuronTraces:
     members: list[tuple[int, int, int, int]] = []
     offset = 0
     for index, site in enumerate(recording.sites.values()):
+        if not site.is_plain:
+            continue  # its spikes do not follow from what is kept
         if site.candidates is None:
             raise SimulationError("This recording kept no single neurons; simulate with candidates='random'.")
         kinds = _classes(site.candidates, recording.snapshots)  # (snapshots, candidates)
@@ -42,12 +46,15 @@ def traces(recording: Recording, *, per_class: int = 3) -> NeuronTraces:
                     members.append((index, s, kind, offset + row))
         parts.append((index, site.candidates, np.array(list(chosen), dtype=int)))
         offset += len(chosen)
+    none = np.empty(0, int)
     return NeuronTraces(
-        currents=np.concatenate([kept.currents[rows] for _, kept, rows in parts]),
-        site=np.concatenate([np.full(len(rows), index) for index, _, rows in parts]),
-        image=np.concatenate([kept.image[rows] for _, kept, rows in parts]),
-        position=np.concatenate([kept.position[rows] for _, kept, rows in parts]),
-        initial=np.concatenate([kept.initial[rows] for _, kept, rows in parts]).astype(np.float32),
+        currents=np.concatenate(
+            [np.empty((0, recording.num_steps), np.float32), *(kept.currents[rows] for _, kept, rows in parts)]
+        ),
+        site=np.concatenate([none, *(np.full(len(rows), index) for index, _, rows in parts)]),
+        image=np.concatenate([none, *(kept.image[rows] for _, kept, rows in parts)]),
+        position=np.concatenate([none, *(kept.position[rows] for _, kept, rows in parts)]),
+        initial=np.concatenate([np.empty(0), *(kept.initial[rows] for _, kept, rows in parts)]).astype(np.float32),
         members=np.array(members, dtype=np.int32).reshape(-1, 4),
     )
 
@@ -72,12 +79,17 @@ def trace_neuron(
         num_steps: T.
 
     Raises:
-        SimulationError: No such site, image or neuron; says what there is.
+        SimulationError: No such site, image or neuron; says what there is. Or its neurons are not plain.
     """
     images = as_images(data)
     names = [facts.name for facts in snn.site_facts]
     if site not in names:
         raise SimulationError(f"There is no site {site!r}; sites are: {', '.join(names)}.")
+    if not snn.sites[site].is_plain:
+        raise SimulationError(
+            f"{site} has neurons of {snn.method}, whose spikes do not follow from input and threshold alone; single "
+            "neurons are shown of plain integrate-and-fire."
+        )
     if not 0 <= image < len(images):
         raise SimulationError(f"There is no image {image}; images go from 0 to {len(images) - 1}.")
     x = images.batch(image, image + 1)

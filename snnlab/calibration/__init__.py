@@ -4,14 +4,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
+    "CalibrationContext": "context",
     "NoiseProfile": "profile",
+    "SiteInput": "context",
     "fit_noise": "noise",
     "measure_activations": "thresholds",
 }
 
-__all__ = ["NoiseProfile", "fit_noise", "measure_activations"]
+__all__ = ["CalibrationContext", "NoiseProfile", "SiteInput", "fit_noise", "measure_activations"]
 
 if TYPE_CHECKING:
+    from snnlab.calibration.context import CalibrationContext, SiteInput
     from snnlab.calibration.noise import fit_noise
     from snnlab.calibration.profile import NoiseProfile
     from snnlab.calibration.thresholds import measure_activations

@@ -105,6 +105,7 @@ def collect(
     threshold: np.ndarray,
     fraction: np.ndarray,
     *,
+    most: int = 1,
     steps: tuple[int, ...],
     lattice: tuple[int, ...],
 ) -> GapStatistics:
@@ -115,14 +116,15 @@ def collect(
         activation: Activation of the ANN, (n, P), float64, activation units.
         current: Its own pre-activation z, (n, P), float64, activation units.
         threshold: (P,), activation units.
-        fraction: v(0) / threshold, (P,).
+        fraction: Nominal v(0) / threshold, (P,).
+        most: Spikes that one step can bring.
         steps: Steps at which the gap is taken, ascending.
         lattice: Bins a threshold at each of them.
     """
     found = GapStatistics.empty(len(steps), emitted.shape[2])
     found.sums = np.zeros((emitted.shape[1], len(steps), 4))
     _gather(
-        emitted, activation, current, threshold, fraction, np.array(steps, activation.dtype), np.array(lattice),
+        emitted, activation, current, threshold, fraction, most, np.array(steps, activation.dtype), np.array(lattice),
         found.sums, found.zero, found.gap_counts, found.outside,
     )  # fmt: skip
     return found
@@ -130,15 +132,16 @@ def collect(
 
 @njit(nogil=True, cache=True)
 def _gather(  # type: ignore[no-untyped-def]
-    emitted, activation, current, threshold, fraction, steps, lattice, sums, zero, gap_counts, outside
+    emitted, activation, current, threshold, fraction, most, steps, lattice, sums, zero, gap_counts, outside
 ):
     r"""Add one micro-batch to the statistics; arguments as in ``collect`` and ``GapStatistics``.
 
     .. math:: g = h(z) - \theta n(t)/t, \qquad g_\mathrm{local} = h(z) - q_t(z), \quad
-        q_t(z) = \theta\,\mathrm{clip}(\lfloor (t z + v(0))/\theta \rfloor, 0, t) / t
+        q_t(z) = \theta\,\mathrm{clip}(\lfloor (t z + v(0))/\theta \rfloor, 0, m t) / t
     """
     images, positions = activation.shape
     spikes, shares, scaled = np.zeros(_BLOCK, np.int32), np.zeros(_BLOCK), np.zeros(_BLOCK, activation.dtype)
+    worth = np.zeros(_BLOCK)
     for i in range(images):
         for first in range(0, positions, _BLOCK):
             size = min(_BLOCK, positions - first)
@@ -147,13 +150,14 @@ def _gather(  # type: ignore[no-untyped-def]
                 spikes[k] = 0
                 shares[k] = np.float64(activation[i, p]) / np.float64(threshold[p])  # gaps are taken in thresholds
                 scaled[k] = current[i, p] / threshold[p]
+                worth[k] = 1.0 / np.float64(threshold[p])
             t = 0
             for j in range(len(steps)):
                 step = steps[j]
                 while t < step:
                     fired = emitted[t, i, first : first + size]
                     for k in range(size):
-                        spikes[k] += fired[k] != 0
+                        spikes[k] += np.int32(np.rint(fired[k] * worth[k]))
                     t += 1
                 rate, bins = 1.0 / np.float64(step), np.float64(lattice[j])
                 total, squares, local_total, local_squares, zeros, beyond = 0.0, 0.0, 0.0, 0.0, 0, 0
@@ -167,7 +171,7 @@ def _gather(  # type: ignore[no-untyped-def]
                     squares += gap * theta * gap * theta
                     beyond += abs(gap) > 1.0 + ZERO
                     # In the ANN's own precision: at t = L this is the quantizer of QCFS, operation by operation.
-                    ideal = min(max(math.floor(scaled[k] * step + fraction[first + k]), 0.0), step)
+                    ideal = min(max(math.floor(scaled[k] * step + fraction[first + k]), 0.0), most * step)
                     local = shares[k] - ideal * rate
                     local = 0.0 if abs(local) < ZERO else local
                     local_total += local * theta

@@ -188,9 +188,11 @@ def measure_gaps(
             raise ConversionError(f"{name}: an activation is not finite; check weights and images.")
         shapes[name] = tuple(activation.shape[1:])
         neuron = neurons[name]
-        constants = (value.double().expand(shapes[name]) for value in (neuron.threshold, neuron.initial_fraction))
+        fraction = neuron.initial_fraction if neuron.reference_fraction is None else neuron.reference_fraction
+        constants = (value.double().expand(shapes[name]) for value in (neuron.threshold, fraction))
         part = collect(
             *(_flat(values, len(shapes[name])) for values in (emitted, activation, current, *constants)),
+            most=neuron.most_spikes,
             steps=at,
             lattice=lattice,
         )

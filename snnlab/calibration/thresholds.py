@@ -84,7 +84,7 @@ def measure_activations(
         DataError: No image, or NaN in one.
     """
     images = as_images(data)
-    recorder = _Recorder(graph, {site.name for site in sites})
+    recorder = Recorder(graph, {site.name for site in sites})
     largest: dict[str, _Largest] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     states: dict[str, Any] = {}
@@ -159,7 +159,7 @@ def _statistics(
     return ActivationStatistics(np.asarray(maximum), {p: np.asarray(v) for p, v in quantiles.items()}, images, elements)
 
 
-class _Recorder(fx.Interpreter):
+class Recorder(fx.Interpreter):
     """Runs a graph and keeps the outputs of some modules. No hooks, so nothing can be left behind."""
 
     def __init__(self, graph: fx.GraphModule, names: set[str]) -> None:
@@ -174,6 +174,7 @@ class _Recorder(fx.Interpreter):
         return self.kept
 
     def call_module(self, target: str, args: tuple, kwargs: dict) -> Tensor:  # type: ignore[override]
+        """One module of the graph."""
         output = super().call_module(target, args, kwargs)
         if target in self.names:
             self.kept[target] = output

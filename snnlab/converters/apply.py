@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from snnlab.activations import describe
-from snnlab.calibration import measure_activations
+from snnlab.calibration import CalibrationContext, measure_activations
 from snnlab.converters.base import Converter
 from snnlab.core.errors import ConversionError
 from snnlab.core.progress import ProgressCallback, silent
@@ -25,6 +25,8 @@ def convert(
     method: str | Converter,
     *,
     data: "ImageSource | Tensor | Sequence[Tensor] | None" = None,
+    validation: "ImageSource | Sequence[Tensor] | None" = None,
+    num_steps: int | None = None,
     sites: Mapping[str, Mapping[str, float | None]] | None = None,
     progress: ProgressCallback = silent,
     **parameters: Any,
@@ -35,6 +37,8 @@ def convert(
         ann: Trained network, one activation module per site.
         method: Registered name, or a configured converter.
         data: Calibration images, normalised, for methods that need them.
+        validation: Labelled images, normalised, for methods that choose among candidates.
+        num_steps: T to convert for, for methods that depend on it; others take no notice.
         sites: Edits by hand: site name -> ``threshold`` (activation units) and / or ``v0`` (fraction of it).
         progress: Called during calibration; cancels by raising ``Cancelled``.
         **parameters: Hyper-parameters of a method given by name.
@@ -67,8 +71,25 @@ def convert(
             statistic=converter.calibration,
             progress=progress,
         )
-    specs = {site.name: converter.neuron_for(site) for site in facts}
-    snn = assemble(network, facts, specs, converter.card.name, converter.parameters)
+    context = CalibrationContext(
+        network,
+        facts,
+        method=converter.card.name,
+        images=None if data is None else as_images(data),
+        validation=None if validation is None else as_images(validation),
+        steps=num_steps,
+        progress=progress,
+    )
+    specs = converter.calibrate(context)
+    snn = assemble(
+        network,
+        facts,
+        specs,
+        converter.card.name,
+        converter.parameters,
+        converted_for=context.num_steps if converter.card.depends_on_num_steps else None,
+        findings=context.findings,
+    )
     return with_edits(snn, sites) if sites else snn
 
 

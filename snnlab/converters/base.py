@@ -1,6 +1,7 @@
 """What a conversion method is: a frozen set of hyper-parameters and one hook, ``neuron_for``."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -11,9 +12,13 @@ from snnlab.core.registry import MethodCard, Parameter
 from snnlab.core.sites import NeuronSpec, Site
 
 if TYPE_CHECKING:
+    from snnlab.calibration.context import CalibrationContext, SiteInput
     from snnlab.converters.calibration import Calibration
 
 INITIAL_FRACTION_HELP = "v(0) as a fraction of the threshold."
+CALIBRATION_IMAGES = Parameter(
+    "images", 128, "Images of the calibration, the first ones of the calibration data.", low=1, high=4096
+)
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,8 @@ class Converter(ABC):
     """Base of all conversion methods. A method is a frozen dataclass of its hyper-parameters.
 
     Subclasses give ``card`` and write ``neuron_for``; those that calibrate say which percentiles they want, or return a
-    ``calibration`` that measures a statistic of its own.
-    Do not override ``create``.
+    ``calibration`` that measures a statistic of its own. A method that chooses among candidates, or needs more than the
+    facts of one site, overrides ``calibrate``. Do not override ``create``.
     """
 
     card: ClassVar[MethodCard]
@@ -64,6 +69,49 @@ class Converter(ABC):
             ConversionError: The site does not offer what the method needs.
         """
 
+    def calibrate(self, context: "CalibrationContext") -> Mapping[str, NeuronSpec]:
+        """The neurons of all sites, by site name.
+
+        Raises:
+            ConversionError: As ``neuron_for``.
+        """
+        return {site.name: self.neuron_for(site) for site in context.sites}
+
+
+@dataclass(frozen=True)
+class SequentialConverter(Converter):
+    """Base of methods that calibrate site after site, input first, under the spiking network up to there.
+
+    Subclasses write ``calibrate_site`` in place of ``neuron_for``.
+    """
+
+    @property
+    def calibration_images(self) -> int:
+        """Images of the walk; the first ones of the calibration data."""
+        return 128
+
+    @property
+    def calibration_steps(self) -> int | None:
+        """Time-steps of the walk; None for the T that the network is converted for."""
+        return None
+
+    @abstractmethod
+    def calibrate_site(self, at: "SiteInput") -> NeuronSpec:
+        """The neuron of a site, whose input the sites before it give as they were decided.
+
+        Raises:
+            ConversionError: The site does not offer what the method needs.
+        """
+
+    def neuron_for(self, site: Site) -> NeuronSpec:
+        """Not asked for."""
+        raise AssertionError(f"{self.card.name} decides site after site, in calibrate_site")
+
+    def calibrate(self, context: "CalibrationContext") -> Mapping[str, NeuronSpec]:
+        """The neurons of all sites, each decided under those before it."""
+        steps = self.calibration_steps or context.num_steps
+        return context.walk(self.calibrate_site, num_steps=steps, limit=self.calibration_images)
+
 
 def half_or_zero(default: float) -> Parameter:
     """The parameter v(0) / threshold that every method has."""
@@ -84,3 +132,18 @@ def usable_thresholds(site: Site, values: np.ndarray) -> float | np.ndarray:
         )
     positive = np.where(values > 0, values, values.max())
     return float(positive) if positive.ndim == 0 else positive
+
+
+def shifted_neuron(at: "SiteInput") -> NeuronSpec:
+    """A neuron at the least-squares threshold with half a threshold spread over the steps, from which [Li2021] starts.
+
+    Raises:
+        ConversionError: The site is 0 on every image of the walk.
+    """
+    threshold = at.least_squares_threshold()
+    if threshold == 0:
+        raise ConversionError(
+            f"{at.site.name}: every activation is 0 on the calibration images, so there is no threshold to set; use "
+            "more images."
+        )
+    return NeuronSpec(threshold, added_fraction=1 / (2 * at.num_steps), reference_fraction=0.5)

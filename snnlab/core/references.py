@@ -81,6 +81,13 @@ REFERENCES = {
         "IJCAI",
         2022,
     ),
+    "Hu2023": Reference(
+        "Hu et al.",
+        "Fast-SNN: Fast Spiking Neural Network by Converting Quantized ANN",
+        "TPAMI",
+        2023,
+        "2305.19868",
+    ),
     "Hao2023SRP": Reference(
         "Hao et al.",
         "Reducing ANN-SNN Conversion Error through Residual Membrane Potential",

@@ -77,10 +77,12 @@ class MethodCard:
         citation: Key into ``snnlab.core.references``.
         year: Year of publication.
         evidence: How sure our specification is.
-        needs: ``"learned_thresholds"`` and / or ``"calibration_data"``; of an activation ``"levels"`` where it is
-            quantized.
+        needs: Any of ``"learned_thresholds"``, ``"calibration_data"`` and ``"validation_data"``; of an activation
+            ``"levels"`` where it is quantized.
         parameters: Hyper-parameters, in the order to show them.
         equation: LaTeX of the defining rule.
+        depends_on_num_steps: The network is converted for one T; read earlier, it is not what a conversion for that
+            smaller T gives.
     """
 
     name: str
@@ -93,6 +95,7 @@ class MethodCard:
     needs: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     equation: str
+    depends_on_num_steps: bool = False
 
     @property
     def display_name(self) -> str:

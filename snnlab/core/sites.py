@@ -51,14 +51,30 @@ class Site:
 class NeuronSpec:
     """What a converter decides for one site; the simulation layer builds the neuron from it.
 
+    Numbers are scalars, (channels,), or shaped like one image's activation.
+
     Args:
-        threshold: Firing threshold and spike amplitude, scalar or (channels,), activation units.
-        initial_fraction: v(0) / threshold, scalar or (channels,).
-        model: ``"integrate_fire"``, the registered neuron class.
+        threshold: Firing threshold and worth of a spike, activation units; of a group, its first member's.
+        initial_fraction: v(0) / threshold, any value.
+        model: ``"integrate_fire"``, ``"signed_integrate_fire"`` or ``"group_integrate_fire"``.
         fires_at_equality: Fire on ``>=`` (True, as the floor in QCFS requires) or on ``>``.
+        added_fraction: Constant current added at every step / threshold; None for none.
+        reference_fraction: The nominal v(0) / threshold, from which the ideal spike count starts, where the method
+            corrects v(0) or adds a current: so the target does not move with the correction. None for
+            ``initial_fraction``.
+        negative_fraction: Of a signed neuron, negative threshold / threshold, 0 or below.
+        negative_at_equality: Of a signed neuron, negative spike on ``<=`` (True) or on ``<``.
+        gated: Of a signed neuron, negative spikes only where the count is positive.
+        members: Of a group, how many spikes a step can bring.
     """
 
     threshold: float | np.ndarray
     initial_fraction: float | np.ndarray = 0.0
     model: str = "integrate_fire"
     fires_at_equality: bool = True
+    added_fraction: float | np.ndarray | None = None
+    reference_fraction: float | np.ndarray | None = None
+    negative_fraction: float | np.ndarray = 0.0
+    negative_at_equality: bool = True
+    gated: bool = True
+    members: int = 1

@@ -24,12 +24,15 @@ class IntegrateFire(snntorch.SpikingNeuron):
     Args:
         threshold: Firing threshold and spike amplitude, positive, () or broadcastable to one image's activation
             (for one threshold a channel: (channels, 1, 1)), activation units.
-        initial_fraction: v(0) / threshold, () or shaped like ``threshold``.
+        initial_fraction: v(0) / threshold, any value, () or broadcastable to one image's activation.
+        added_fraction: Constant current added at every step / threshold, shaped likewise; None for none.
+        reference_fraction: The v(0) / threshold that the ideal spike count starts from, shaped likewise, where a
+            method corrects v(0) itself or adds a current; None for ``initial_fraction``.
         fires_at_equality: Fire on ``>=`` (True) or on ``>``.
         spike_grad: snnTorch surrogate; only its derivative is used, the step itself is ours.
 
     Raises:
-        ConversionError: The threshold is not positive and finite, or v(0) is not finite.
+        ConversionError: The threshold is not positive and finite, or another constant is not finite.
 
     Example:
         >>> neuron = IntegrateFire(1.0, initial_fraction=0.5)
@@ -42,33 +45,62 @@ class IntegrateFire(snntorch.SpikingNeuron):
     mem: Tensor | None
     threshold: Tensor
     initial_fraction: Tensor
+    added_fraction: Tensor | None
+    reference_fraction: Tensor | None
+
+    most_spikes = 1
+    """Spikes that one step can bring."""
 
     def __init__(
         self,
         threshold: float | Tensor = 1.0,
         *,
         initial_fraction: float | Tensor = 0.0,
+        added_fraction: float | Tensor | None = None,
+        reference_fraction: float | Tensor | None = None,
         fires_at_equality: bool = True,
         spike_grad: Callable[[Tensor], Tensor] = atan,
     ) -> None:
         # Detached, copied, floating: snnTorch would alias a Parameter and keep an int64 threshold.
         value = torch.as_tensor(threshold).detach().clone().to(torch.get_default_dtype())
-        fraction = torch.as_tensor(initial_fraction).detach().clone().to(value.dtype)
         if not bool(torch.isfinite(value).all() and (value > 0).all()):
             raise ConversionError(f"A threshold must be positive and finite; found {value.flatten()[0].item():g}.")
-        if not bool(torch.isfinite(fraction).all()):
-            raise ConversionError("v(0) must be finite, as a fraction of the threshold.")
         super().__init__(threshold=value, spike_grad=spike_grad, reset_mechanism="subtract", init_hidden=True)
         # The class list would keep this neuron, and its model, for ever, and let one model reset another.
         snntorch.SpikingNeuron.instances.remove(self)
         self.fires_at_equality = fires_at_equality
-        self.register_buffer("initial_fraction", fraction)
+        self._keep("initial_fraction", initial_fraction, "v(0) must be finite, as a fraction of the threshold.")
+        self._keep("added_fraction", added_fraction, "The current added at every step must be finite.")
+        self._keep("reference_fraction", reference_fraction, "The reference for v(0) must be finite.")
         self.register_buffer("mem", None, persistent=False)
+
+    def _keep(self, name: str, value: float | Tensor | None, otherwise: str) -> None:
+        """Register a constant, copied like the threshold; raises ConversionError(otherwise) where it is not finite."""
+        kept = None if value is None else torch.as_tensor(value).detach().clone().to(self.threshold.dtype)
+        if kept is not None and not bool(torch.isfinite(kept).all()):
+            raise ConversionError(otherwise)
+        self.register_buffer(name, kept)
 
     @property
     def initial_membrane(self) -> Tensor:
-        """v(0), shaped like the threshold, activation units."""
+        """v(0), broadcastable to one image's activation, activation units."""
         return self.initial_fraction * self.threshold
+
+    @property
+    def added_current(self) -> Tensor | None:
+        """Current added at every step, broadcastable to one image's activation, activation units; None for none."""
+        return None if self.added_fraction is None else self.added_fraction * self.threshold
+
+    @property
+    def reference_membrane(self) -> Tensor:
+        """The v(0) that the ideal spike count starts from, activation units."""
+        fraction = self.initial_fraction if self.reference_fraction is None else self.reference_fraction
+        return fraction * self.threshold
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether potential and spikes follow from the input, the threshold and v(0) by ``if_step`` alone."""
+        return type(self) is IntegrateFire and self.added_fraction is None and self.reference_fraction is None
 
     def reset(self) -> None:
         """Forget the state; the next input starts a new sequence from v(0)."""
@@ -93,7 +125,10 @@ class IntegrateFire(snntorch.SpikingNeuron):
                 f"The input changed from {tuple(self.mem.shape)} to {tuple(current.shape)} in mid-sequence; "
                 "call reset() before a new sequence."
             )
-        hard, membrane = if_step(self.mem, current, self.threshold, fires_at_equality=self.fires_at_equality)
+        added = self.added_current
+        if added is not None:
+            current = current + added
+        hard, membrane = self._step(self.mem, current)
         if not torch.is_grad_enabled():
             self.mem = membrane
             return hard * self.threshold
@@ -102,6 +137,10 @@ class IntegrateFire(snntorch.SpikingNeuron):
         spikes = soft + (hard - soft).detach()
         self.mem = self.mem + current - self.threshold * spikes.detach()
         return spikes * self.threshold
+
+    def _step(self, membrane: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+        """Spikes and potential after one step, (N, ...) each."""
+        return if_step(membrane, current, self.threshold, fires_at_equality=self.fires_at_equality)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Copy without the state: a ``mem`` that carries a graph cannot be copied."""

@@ -5,6 +5,7 @@ the kernels on its own thread pool over images.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -30,6 +31,37 @@ BASE_TOLERANCE = 1e-5  # in thresholds
 _BLOCK = 1024  # neurons whose state stays in the first-level cache over T
 _CORE_START = OCTAVES * BINS_PER_OCTAVE + 1
 _BINS_PER_UNIT = CORE_BINS / (CORE_HIGH - CORE_LOW)
+
+
+PLAIN, SIGNED, GROUP = range(3)
+
+
+class Neurons(NamedTuple):
+    """The constants of one site's neurons, one entry a neuron in memory order; potentials are of the threshold's type.
+
+    Args:
+        threshold: Worth of one spike, (P,), activation units.
+        initial: v(0), (P,), activation units.
+        added: Current added at every step, (P,), activation units, or empty.
+        reference: The v(0) from which the ideal count starts, (P,), activation units.
+        negative: Negative threshold, (P,), activation units, or empty.
+        kind: ``PLAIN``, ``SIGNED`` or ``GROUP``.
+        at_equality: Fire on ``>=`` rather than ``>``.
+        negative_at_equality: Fire negatively on ``<=`` rather than ``<``.
+        gated: Negative spikes only where the count is positive.
+        most: Spikes that one step can bring.
+    """
+
+    threshold: np.ndarray
+    initial: np.ndarray
+    added: np.ndarray
+    reference: np.ndarray
+    negative: np.ndarray
+    kind: int = PLAIN
+    at_equality: bool = True
+    negative_at_equality: bool = True
+    gated: bool = True
+    most: int = 1
 
 
 @njit(nogil=True, cache=True)
@@ -65,6 +97,46 @@ def advance(potential, current, threshold, at_equality, emitted):  # type: ignor
 
 
 @njit(nogil=True, cache=True)
+def advance_signed(  # type: ignore[no-untyped-def]
+    potential, current, threshold, negative, at_equality, negative_at_equality, gated, count, emitted
+):
+    """As ``signed_if_step`` for a block of neurons; updates potential and count, returns the spikes of either sign."""
+    spikes = 0
+    for j in range(len(potential)):
+        theta = threshold[j]
+        u = potential[j] + current[j]
+        if u >= theta if at_equality else u > theta:
+            potential[j], emitted[j] = u - theta, theta
+            count[j] += 1
+            spikes += 1
+        elif (u <= negative[j] if negative_at_equality else u < negative[j]) and (count[j] > 0 or not gated):
+            potential[j], emitted[j] = u + theta, -theta
+            count[j] -= 1
+            spikes += 1
+        else:
+            potential[j], emitted[j] = u, theta * 0
+    return spikes
+
+
+@njit(nogil=True, cache=True)
+def advance_group(potential, current, threshold, most, at_equality, count, emitted):  # type: ignore[no-untyped-def]
+    """As ``group_step`` for a block of neurons; updates potential and count, returns the number of spikes."""
+    spikes = 0
+    for j in range(len(potential)):
+        theta = threshold[j]
+        u = potential[j] + current[j]
+        fired = 0
+        for member in range(1, most + 1):
+            level = np.float32(member) * theta
+            fired += u >= level if at_equality else u > level
+        out = np.float32(fired) * theta
+        potential[j], emitted[j] = u - out, out
+        count[j] += fired
+        spikes += fired
+    return spikes
+
+
+@njit(nogil=True, cache=True)
 def bin_of(u, edges):  # type: ignore[no-untyped-def]
     """Bin of v/threshold on the fixed edges; bin i is [edges[i-1], edges[i])."""
     if CORE_LOW <= u < CORE_HIGH:
@@ -83,34 +155,34 @@ def bin_of(u, edges):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def ideal_count(count, v, step):  # type: ignore[no-untyped-def]
-    r"""Spikes that a charge pays for, :math:`N^* = \mathrm{clip}(\lfloor (v(0) + \sum I)/\theta \rfloor, 0, t)`.
+def ideal_count(count, v, most):  # type: ignore[no-untyped-def]
+    r"""Spikes that a charge pays for, :math:`N^* = \mathrm{clip}(\lfloor (v(0) + \sum I)/\theta \rfloor, 0, mt)`.
 
     By charge balance (v(0) + sum I)/threshold is N + v/threshold. The neuron's own potential is used, not a second sum
     of its input: rounding then never turns a neuron that is right at a level edge into a wrong one.
 
     Args:
         count: Spikes fired, N.
-        v: Potential after the step, in thresholds.
-        step: t.
+        v: Potential after the step, in thresholds, without what a correction added.
+        most: Spikes possible up to the step: t, times the members of a group.
     """
-    return min(max(count + math.floor(v), 0), step)
+    return min(max(count + math.floor(v), 0), most)
 
 
 @njit(nogil=True, cache=True)
-def class_of(count, ideal, step):  # type: ignore[no-untyped-def]
-    """Class of spike-count error: silent, exact, excess, missing, saturated."""
+def class_of(count, ideal, most):  # type: ignore[no-untyped-def]
+    """Class of spike-count error: silent, exact, excess, missing, saturated; arguments as in ``ideal_count``."""
     if count > ideal:
         return EXCESS
     if count < ideal:
         return MISSING
     if count == 0:
         return SILENT
-    return SATURATED if count == step else EXACT
+    return SATURATED if count == most else EXACT
 
 
 @njit(nogil=True, cache=True)
-def check_block(potential, threshold, count, charge, peak, step, identity):  # type: ignore[no-untyped-def]
+def check_block(potential, threshold, count, charge, peak, step, most, identity):  # type: ignore[no-untyped-def]
     """Charge balance of a block of neurons: v(0) + sum I = threshold x N + v(t).
 
     Args:
@@ -120,6 +192,7 @@ def check_block(potential, threshold, count, charge, peak, step, identity):  # t
         charge: v(0) + sum I, (P,), float64.
         peak: Largest abs(v) so far, (P,).
         step: t.
+        most: Spikes that one step can bring.
         identity: Updated: largest error in thresholds, largest ratio of an error to its tolerance, (2,).
 
     Returns:
@@ -134,7 +207,7 @@ def check_block(potential, threshold, count, charge, peak, step, identity):  # t
         # Products first: a division only for the few neurons that set a new record.
         if error > identity[0] * theta:
             identity[0] = error / theta
-        allowed = max(BASE_TOLERANCE * theta, FLOAT_STEP * step * (np.float64(peak[j]) + theta))
+        allowed = max(BASE_TOLERANCE * theta, FLOAT_STEP * step * (np.float64(peak[j]) + most * theta))
         if error > identity[1] * allowed:
             identity[1] = error / allowed
     return nan
@@ -142,15 +215,17 @@ def check_block(potential, threshold, count, charge, peak, step, identity):  # t
 
 @njit(nogil=True, cache=True)
 def count_block(  # type: ignore[no-untyped-def]
-    potential, threshold, count, step, edges, histogram, spike_errors, moments, fired
+    potential, correction, threshold, count, most, edges, histogram, spike_errors, moments, fired
 ):
-    """Add a block of neurons, as they stand after ``step``, to the statistics of one snapshot.
+    """Add a block of neurons, as they stand after a step, to the statistics of one snapshot.
 
     Args:
         potential: v, (P,), activation units; what is not a number is left out.
+        correction: What a method's correction of v(0) and its added current have brought up to now, (P,), activation
+            units: the residual that is counted is v without it, so that the target does not move with the correction.
         threshold: (P,).
         count: Spikes so far, (P,), int32.
-        step: t.
+        most: Spikes possible up to now.
         edges: The fixed bin edges.
         histogram: (classes, NUM_BINS).
         spike_errors: (2 K_LIMIT + 1,).
@@ -162,11 +237,11 @@ def count_block(  # type: ignore[no-untyped-def]
     """
     spikes = 0
     for j in range(len(potential)):
-        v = np.float64(potential[j]) / np.float64(threshold[j])
+        v = (np.float64(potential[j]) - correction[j]) / np.float64(threshold[j])
         if math.isnan(v):
             continue
-        ideal = ideal_count(count[j], v, step)
-        kind = class_of(count[j], ideal, step)
+        ideal = ideal_count(count[j], v, most)
+        kind = class_of(count[j], ideal, most)
         histogram[kind, bin_of(v, edges)] += 1
         spike_errors[min(max(count[j] - ideal, -K_LIMIT), K_LIMIT) + K_LIMIT] += 1
         moments[kind, 0] += v
@@ -182,17 +257,48 @@ def count_block(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def add(row, added, total):  # type: ignore[no-untyped-def]
+    """Put row + added into total, each (P,)."""
+    for j in range(len(total)):
+        total[j] = row[j] + added[j]
+
+
+@njit(nogil=True, cache=True)
+def step_block(  # type: ignore[no-untyped-def]
+    neurons, start, stop, potential, current, charge, count, peak, emitted
+):
+    """One step of a block of neurons of any kind, and what ``check_block`` needs of it; returns the spikes."""
+    theta = neurons.threshold[start:stop]
+    if neurons.kind == PLAIN:
+        spikes = advance(potential, current, theta, neurons.at_equality, emitted)
+        for j in range(len(potential)):
+            charge[j] += current[j]
+            count[j] += emitted[j] != 0
+            peak[j] = max(peak[j], abs(potential[j]))
+        return spikes
+    if neurons.kind == SIGNED:
+        spikes = advance_signed(
+            potential, current, theta, neurons.negative[start:stop], neurons.at_equality,
+            neurons.negative_at_equality, neurons.gated, count, emitted,
+        )  # fmt: skip
+    else:
+        spikes = advance_group(potential, current, theta, neurons.most, neurons.at_equality, count, emitted)
+    for j in range(len(potential)):
+        charge[j] += current[j]
+        peak[j] = max(peak[j], abs(potential[j]))
+    return spikes
+
+
+@njit(nogil=True, cache=True)
 def fire(  # type: ignore[no-untyped-def]
-    current, threshold, initial, at_equality, emitted, first, last, snapshot_at, edges, histogram, spike_errors,
-    moments, fired, spikes, nan, identity,
+    current, neurons, emitted, first, last, snapshot_at, edges, histogram, spike_errors, moments, fired, spikes, nan,
+    identity,
 ):  # fmt: skip
     """Integrate and fire over T steps; count at snapshots; check charge balance there and at T.
 
     Args:
         current: Input, (T, N, P), or (1, N, P) when it is the same at every step; float32 or float64.
-        threshold: (P,), same type, or float64: potentials are of its type.
-        initial: v(0), (P,), type of the threshold.
-        at_equality: Fire on ``>=`` rather than ``>``.
+        neurons: Their constants, of the same type, or float64: potentials are of that type.
         emitted: Receives threshold x spikes, (T, N, P), type of the input; may be ``current``.
         first: First image to run; bounds, not slices, keep the arrays contiguous for the compiler.
         last: Image after the last one.
@@ -202,45 +308,53 @@ def fire(  # type: ignore[no-untyped-def]
         spike_errors: Counts of k, (snapshots, 2 K_LIMIT + 1), int64.
         moments: Sum, sum of squares, minimum, maximum of v/threshold, (snapshots, classes, 4), float64.
         fired: Count, sum, sum of squares where N > 0 and abs(v) < 2 thresholds, (snapshots, 3), float64.
-        spikes: Spikes up to each snapshot, (snapshots,), int64.
+        spikes: Positive minus negative spikes up to each snapshot, (snapshots,), int64.
         nan: Potentials that are not a number, per snapshot, (snapshots or 1,), int64.
         identity: Largest charge-balance error in thresholds, and largest ratio of it to its tolerance, (2,), float64.
 
     Returns:
-        Number of spikes.
+        Number of spikes, of either sign.
     """
-    steps, _, neurons = emitted.shape
+    steps, _, size = emitted.shape
     constant = current.shape[0] == 1
-    scratch = np.empty((3, _BLOCK), dtype=threshold.dtype)
+    adds = len(neurons.added) > 0
+    scratch = np.empty((4, _BLOCK), dtype=neurons.threshold.dtype)
     count_scratch = np.empty(_BLOCK, dtype=np.int32)
-    charge_scratch = np.empty(_BLOCK, dtype=np.float64)
+    double_scratch = np.empty((2, _BLOCK), dtype=np.float64)
     total_spikes = 0
     for n in range(first, last):
-        for start in range(0, neurons, _BLOCK):
-            stop = min(start + _BLOCK, neurons)
+        for start in range(0, size, _BLOCK):
+            stop = min(start + _BLOCK, size)
             width = stop - start
-            potential, peak, out = scratch[0, :width], scratch[1, :width], scratch[2, :width]
-            count, charge = count_scratch[:width], charge_scratch[:width]
-            theta = threshold[start:stop]
-            potential[:] = initial[start:stop]
-            charge[:] = initial[start:stop]
-            peak[:] = np.abs(initial[start:stop])
+            potential, peak, out, total = scratch[0, :width], scratch[1, :width], scratch[2, :width], scratch[3, :width]
+            count = count_scratch[:width]
+            charge, correction = double_scratch[0, :width], double_scratch[1, :width]
+            theta, initial = neurons.threshold[start:stop], neurons.initial[start:stop]
+            reference = neurons.reference[start:stop]
+            potential[:] = initial
+            charge[:] = initial
+            peak[:] = np.abs(initial)
             count[:] = 0
             for t in range(steps):
                 row = current[0 if constant else t, n, start:stop]
-                total_spikes += advance(potential, row, theta, at_equality, out)
-                for j in range(width):
-                    charge[j] += row[j]
-                    count[j] += out[j] != 0
-                    peak[j] = max(peak[j], abs(potential[j]))
+                if adds:
+                    add(row, neurons.added[start:stop], total)
+                    total_spikes += step_block(neurons, start, stop, potential, total, charge, count, peak, out)
+                else:
+                    total_spikes += step_block(neurons, start, stop, potential, row, charge, count, peak, out)
                 emitted[t, n, start:stop] = out
                 s = snapshot_at[t]
                 if s >= 0 or t == steps - 1:
-                    nan[max(s, 0)] += check_block(potential, theta, count, charge, peak, t + 1, identity)
+                    nan[max(s, 0)] += check_block(potential, theta, count, charge, peak, t + 1, neurons.most, identity)
                 if s >= 0:
+                    for j in range(width):
+                        correction[j] = np.float64(initial[j]) - np.float64(reference[j])
+                        if adds:
+                            correction[j] += (t + 1) * np.float64(neurons.added[start + j])
                     spikes[s] += count_block(
-                        potential, theta, count, t + 1, edges, histogram[s], spike_errors[s], moments[s], fired[s]
-                    )
+                        potential, correction, theta, count, neurons.most * (t + 1), edges, histogram[s],
+                        spike_errors[s], moments[s], fired[s],
+                    )  # fmt: skip
     return total_spikes
 
 

@@ -201,11 +201,13 @@ def convert_prepared(prepared: Prepared, *, progress: ProgressCallback = silent)
     """The spiking network of a recipe."""
     choice = prepared.recipe.converter
     choice.check_code()
-    wants_data = "calibration_data" in method_card(choice.method).needs
+    needs = method_card(choice.method).needs
     return convert(
         prepared.checkpoint.build(),
         choice.method,
-        data=prepared.split("calibration") if wants_data else None,
+        data=prepared.split("calibration") if "calibration_data" in needs else None,
+        validation=prepared.split("validation") if "validation_data" in needs else None,
+        num_steps=prepared.recipe.num_steps,
         sites={name: site.model_dump() for name, site in choice.sites.items()},
         progress=progress,
         **choice.parameters,

@@ -3,14 +3,12 @@
 import copy
 import difflib
 from collections.abc import Iterable, Mapping
-
-import numpy as np
-from torch import Tensor
+from dataclasses import replace
+from typing import Any
 
 from snnlab.core.errors import ConversionError
-from snnlab.core.sites import NeuronSpec
 from snnlab.neurons import IntegrateFire
-from snnlab.simulation.spiking_model import SpikingModel, build_neuron
+from snnlab.simulation.spiking_model import SpikingModel, build_neuron, spec_of
 
 Edits = Mapping[str, Mapping[str, float | None]]
 """Site name -> ``threshold`` (activation units) and / or ``v0`` (fraction of it); None or absent leaves it alone."""
@@ -34,12 +32,8 @@ def with_edits(snn: SpikingModel, edits: Edits) -> SpikingModel:
             continue
         neuron = graph.get_submodule(site.name)
         assert isinstance(neuron, IntegrateFire), "a site of a spiking network is a neuron"
-        threshold, v0 = edit.get("threshold"), edit.get("v0")
-        spec = NeuronSpec(
-            threshold=_by_channel(neuron.threshold) if threshold is None else threshold,
-            initial_fraction=_by_channel(neuron.initial_fraction) if v0 is None else v0,
-            fires_at_equality=neuron.fires_at_equality,
-        )
+        put: dict[str, Any] = {"threshold": edit.get("threshold"), "initial_fraction": edit.get("v0")}
+        spec = replace(spec_of(neuron), **{name: value for name, value in put.items() if value is not None})
         graph.set_submodule(site.name, build_neuron(spec, site))
     return SpikingModel(
         graph,
@@ -49,12 +43,9 @@ def with_edits(snn: SpikingModel, edits: Edits) -> SpikingModel:
         coverage=snn.coverage,
         replaced=snn.replaced,
         edited=tuple(dict.fromkeys([*snn.edited, *edits])),
+        converted_for=snn.converted_for,
+        findings=snn.findings,
     )
-
-
-def _by_channel(value: Tensor) -> np.ndarray:
-    """As a converter gives it, () or (channels,)."""
-    return value.reshape(-1).numpy() if value.ndim else value.numpy()
 
 
 def check_sites(wanted: Iterable[str], names: Iterable[str]) -> None:

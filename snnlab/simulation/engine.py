@@ -39,7 +39,7 @@ _CANDIDATES = 2048  # single neurons kept per site, from which the traces are dr
 
 
 @dataclass(frozen=True)
-class _Value:
+class Value:
     """A node's result: (N, ...) when constant in time, (T x N, ...), time first, when it varies."""
 
     data: Any
@@ -129,7 +129,7 @@ def simulate(
         }
         batch = micro_batch or _fitting_batch(shapes, num_steps, memory, dtype)
         read_out = _ReadOut(num_steps, steps, len(images), memory)
-        last_use = _last_uses(graph)
+        last_use = last_uses(graph)
         for start in range(0, len(images), batch):
             stop = min(start + batch, len(images))
             x = images.batch(start, stop).to(dtype)
@@ -195,11 +195,11 @@ def _run(
     observe: Observer | None,
 ) -> Tensor:
     """Logits of every step, (T x N, classes)."""
-    env: dict[fx.Node, _Value] = {}
+    env: dict[fx.Node, Value] = {}
     images = len(x)
     for node in graph.graph.nodes:
         if node.op == "placeholder":
-            env[node] = _Value(x, False)
+            env[node] = Value(x, False)
         elif node.op == "output":
             value = env[node.args[0]]
             return value.data if value.varies else _repeat(value.data, num_steps)
@@ -207,11 +207,11 @@ def _run(
             source = node.args[0]
             own = len(source.users) == 1 and _makes_new_memory(source, modules)
             spikes = runners[node.target].run(env[source].data, env[source].varies, images, start, in_place=own)
-            env[node] = _Value(spikes, True)
+            env[node] = Value(spikes, True)
             if observe is not None:
                 observe(str(node.target), spikes.unflatten(0, (num_steps, images)), start)
         else:
-            env[node] = _apply(node, modules, env, num_steps)
+            env[node] = apply_node(node, modules, env, num_steps)
         for done in last_use.get(node, ()):
             del env[done]
     raise AssertionError("a traced graph ends in an output node")
@@ -224,7 +224,12 @@ def _makes_new_memory(node: fx.Node, modules: dict[str, Any]) -> bool:
     return node.op == "call_function" and node.target in (operator.add, torch.add)
 
 
-def _apply(node: fx.Node, modules: dict[str, Any], env: dict[fx.Node, _Value], num_steps: int) -> _Value:
+def apply_node(node: fx.Node, modules: dict[str, Any], env: dict[fx.Node, Value], num_steps: int) -> Value:
+    """The result of a node that is no site, from those before it.
+
+    Raises:
+        SimulationError: It takes its batch size from a tensor that does not vary with time.
+    """
     varies = any(env[source].varies for source in node.all_input_nodes)
 
     def value(source: fx.Node) -> Any:
@@ -238,7 +243,7 @@ def _apply(node: fx.Node, modules: dict[str, Any], env: dict[fx.Node, _Value], n
         return known.data
 
     args, kwargs = fx.node.map_arg(node.args, value), fx.node.map_arg(node.kwargs, value)
-    return _Value(_call(node, modules.get(str(node.target)), args, kwargs), varies)
+    return Value(_call(node, modules.get(str(node.target)), args, kwargs), varies)
 
 
 def _call(node: fx.Node, module: Any, args: Any, kwargs: Any) -> Any:
@@ -254,7 +259,7 @@ def _repeat(constant: Tensor, num_steps: int) -> Tensor:
     return constant.unsqueeze(0).expand(num_steps, *constant.shape).reshape(-1, *constant.shape[1:])
 
 
-def _last_uses(graph: fx.GraphModule) -> dict[fx.Node, list[fx.Node]]:
+def last_uses(graph: fx.GraphModule) -> dict[fx.Node, list[fx.Node]]:
     """Node -> values that nobody needs after it."""
     last: dict[fx.Node, fx.Node] = {}
     for node in graph.graph.nodes:

@@ -72,11 +72,12 @@ class SiteRecording:
 
     Args:
         site: The site, with the shape of one image's activation.
-        threshold: Firing thresholds, () or (channels, 1, 1), activation units.
-        initial_fraction: v(0) / threshold, same shape or ().
+        threshold: Firing thresholds, broadcastable to one image's activation, activation units.
+        initial_fraction: v(0) / threshold, likewise.
         statistics: Counts at the snapshots (empty without any), and the check of charge balance.
-        total_spikes: Spikes over all images and all T steps.
-        candidates: Kept single neurons; None when none were asked for.
+        total_spikes: Spikes over all images and all T steps, of either sign.
+        candidates: Kept single neurons; None when none were asked for, or the neurons are not plain.
+        is_plain: Whether potential and spikes follow from input, threshold and v(0) alone.
     """
 
     site: Site
@@ -85,6 +86,7 @@ class SiteRecording:
     statistics: SiteStatistics
     total_spikes: int
     candidates: Candidates | None
+    is_plain: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Run one site's neurons over all steps of a micro-batch and collect its statistics."""
 
+import copy
 import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +12,7 @@ from torch import Tensor
 
 from snnlab.core.errors import SimulationError
 from snnlab.core.sites import Site
-from snnlab.neurons import kernels
-from snnlab.neurons.functional import if_step
-from snnlab.neurons.integrate_fire import IntegrateFire
+from snnlab.neurons import GroupIntegrateFire, IntegrateFire, SignedIntegrateFire, kernels
 from snnlab.simulation.recording import Candidates, SiteRecording, SiteStatistics
 
 _PARALLEL_ELEMENTS = 1 << 16  # below this, handing work to threads costs more than it saves
@@ -26,7 +26,8 @@ class SiteRunner:
         neuron: Its neuron; only its constants are read.
         num_steps: T.
         snapshots: Steps with statistics.
-        candidates: (image, position) of neurons whose input is kept, sorted by image; None for none.
+        candidates: (image, position) of neurons whose input is kept, sorted by image; None for none. Kept of plain
+            neurons only: potential and spikes of the others do not follow from the input.
         fused: Compiled kernel, or step by step in torch.
         pool: Threads over images.
         threads: Their number.
@@ -46,17 +47,18 @@ class SiteRunner:
     ) -> None:
         self.site, self.neuron, self.num_steps = site, neuron, num_steps
         self.fused, self.pool, self.threads = fused, pool, threads
-        self.threshold = _in_memory_order(neuron.threshold.expand(site.shape)).cpu().numpy()
-        self.initial = _in_memory_order(neuron.initial_membrane.expand(site.shape)).cpu().numpy()
+        self.flat = _in_memory_order(neuron, site.shape)
+        self.constants = _constants(self.flat)
         self.snapshot_at = np.full(num_steps, -1, np.int64)
         for index, step in enumerate(snapshots):
             self.snapshot_at[step - 1] = index
         self.statistics = SiteStatistics.empty(len(snapshots))
-        self.candidates = candidates
-        if candidates is not None:
-            self.kept = np.empty((len(candidates[0]), num_steps), np.float32)
-            order = _in_memory_order(torch.arange(math.prod(site.shape)).reshape(site.shape)).numpy()
-            self.places = np.argsort(order)[candidates[1]]  # where those neurons lie in memory
+        self.candidates = candidates if neuron.is_plain else None
+        if self.candidates is not None:
+            image, position = self.candidates
+            self.kept = np.empty((len(image), num_steps), np.float32)
+            order = _flat(torch.arange(math.prod(site.shape)).reshape(site.shape)).numpy()
+            self.places = np.argsort(order)[position]  # where those neurons lie in memory
         self.total_spikes = 0
 
     def run(self, current: Tensor, varies: bool, images: int, start: int, *, in_place: bool) -> Tensor:
@@ -92,7 +94,7 @@ class SiteRunner:
         candidates = None
         if self.candidates is not None:
             image, position = self.candidates
-            initial = self.initial[self.places] / self.threshold[self.places]
+            initial = self.constants.initial[self.places] / self.constants.threshold[self.places]
             candidates = Candidates(image, position, self.kept, initial)
         return SiteRecording(
             site=self.site,
@@ -101,6 +103,7 @@ class SiteRunner:
             statistics=self.statistics,
             total_spikes=self.total_spikes,
             candidates=candidates,
+            is_plain=self.neuron.is_plain,
         )
 
     def _fused(self, current: np.ndarray, emitted: np.ndarray) -> None:
@@ -118,14 +121,13 @@ class SiteRunner:
     def _fire(self, current: np.ndarray, emitted: np.ndarray, first: int, last: int) -> tuple[SiteStatistics, int]:
         new = SiteStatistics.empty(len(self.statistics.spikes))
         spikes = kernels.fire(
-            current, self.threshold, self.initial, self.neuron.fires_at_equality, emitted, first, last,
-            self.snapshot_at, kernels.BIN_EDGES, new.histogram, new.spike_errors, new.moments, new.fired, new.spikes,
-            new.nan, new.identity,
+            current, self.constants, emitted, first, last, self.snapshot_at, kernels.BIN_EDGES, new.histogram,
+            new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity,
         )  # fmt: skip
         return new, spikes
 
     def _stepwise(self, flat: Tensor) -> Tensor:
-        """The same equations through ``if_step``, on the input's device; statistics by the kernel on the same input.
+        """The same equations through the neuron itself, on the input's device; statistics by the kernel.
 
         Raises:
             SimulationError: The two count different spikes.
@@ -133,7 +135,7 @@ class SiteRunner:
         result = self.step_through(flat)
         current = flat.cpu().numpy()
         statistics, counted = self._fire(current, np.empty(result.shape, current.dtype), 0, result.shape[1])
-        spikes = int(torch.count_nonzero(result))
+        spikes = int((result / self.flat.threshold).abs().round().sum(dtype=torch.float64))
         if spikes != counted and not statistics.nan.any():  # the engine names a site with NaN by itself
             raise SimulationError(
                 f"{self.site.name}: {spikes:,} spikes on {flat.device.type}, {counted:,} on the CPU for the same "
@@ -145,27 +147,49 @@ class SiteRunner:
 
     def step_through(self, flat: Tensor) -> Tensor:
         """Threshold x spikes of all steps, (T, N, P), for input (T or 1, N, P), wherever it lies."""
-        threshold = torch.from_numpy(self.threshold).to(flat.device)
-        membrane = torch.from_numpy(self.initial).to(flat.device).expand(flat.shape[1:]).clone()
-        emitted = []
-        for t in range(self.num_steps):
-            spikes, membrane = if_step(
-                membrane,
-                flat[t if len(flat) > 1 else 0],
-                threshold,
-                fires_at_equality=self.neuron.fires_at_equality,
-            )
-            emitted.append((spikes * threshold).to(flat.dtype))
-        return torch.stack(emitted)
+        neuron = copy.deepcopy(self.flat).to(flat.device)
+        return torch.stack([neuron(flat[t if len(flat) > 1 else 0]).to(flat.dtype) for t in range(self.num_steps)])
 
     def _keep(self, current: np.ndarray, images: int, start: int) -> None:
         assert self.candidates is not None
         image, places = self.candidates[0], self.places
         rows = slice(*np.searchsorted(image, [start, start + images]))
-        chosen = current[:, image[rows] - start, places[rows]] / self.threshold[places[rows]]
+        chosen = current[:, image[rows] - start, places[rows]] / self.constants.threshold[places[rows]]
         self.kept[rows] = np.broadcast_to(chosen, (self.num_steps, chosen.shape[1])).T
 
 
-def _in_memory_order(values: Tensor) -> Tensor:
+def _in_memory_order(neuron: IntegrateFire, shape: tuple[int, ...]) -> IntegrateFire:
+    """A copy of the neuron with one entry a neuron in each of its constants, (P,), in channels-last order."""
+    flat = copy.deepcopy(neuron)
+    for name, value in neuron.named_buffers():
+        if name in flat.state_dict():
+            setattr(flat, name, _flat(value.expand(shape)))
+    return flat
+
+
+def _flat(values: Tensor) -> Tensor:
     """One image's values, (channels, height, width) or (neurons,), flat in channels-last order."""
     return (values.permute(1, 2, 0) if values.ndim == 3 else values).contiguous().reshape(-1)
+
+
+def _constants(flat: IntegrateFire) -> kernels.Neurons:
+    """What the kernel needs of a neuron whose constants are flat."""
+
+    def numbers(value: Tensor | None) -> np.ndarray:
+        return (flat.threshold.new_empty(0) if value is None else value).cpu().numpy()
+
+    shared: dict[str, Any] = {
+        "threshold": numbers(flat.threshold),
+        "initial": numbers(flat.initial_membrane),
+        "added": numbers(flat.added_current),
+        "reference": numbers(flat.reference_membrane),
+        "negative": numbers(None),
+        "at_equality": flat.fires_at_equality,
+    }
+    if isinstance(flat, SignedIntegrateFire):
+        signed = {"negative_at_equality": flat.negative_at_equality, "gated": flat.gated}
+        return kernels.Neurons(
+            **{**shared, **signed, "negative": numbers(flat.negative_threshold)}, kind=kernels.SIGNED
+        )
+    kind = kernels.GROUP if isinstance(flat, GroupIntegrateFire) else kernels.PLAIN
+    return kernels.Neurons(**shared, kind=kind, most=flat.most_spikes)

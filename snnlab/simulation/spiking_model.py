@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from snnlab.core.errors import ConversionError, SimulationError
 from snnlab.core.sites import NeuronSpec, Site
 from snnlab.graph.prepare import PreparedNetwork
-from snnlab.neurons import IntegrateFire
+from snnlab.neurons import GroupIntegrateFire, IntegrateFire, SignedIntegrateFire
 
 
 class SpikingModel(nn.Module):
@@ -20,13 +20,15 @@ class SpikingModel(nn.Module):
     itself and returns all of them.
 
     Args:
-        graph: Folded graph whose sites are ``IntegrateFire`` neurons.
+        graph: Folded graph whose sites are ``IntegrateFire`` neurons, or of its subclasses.
         sites: Facts about each site, input first.
         method: Name of the conversion method.
         parameters: Its parameters.
         coverage: Rows of the coverage report.
         replaced: Site name -> what was folded and replaced there.
         edited: Sites set by hand.
+        converted_for: T that the conversion depends on; None where it depends on none.
+        findings: What the method measured to decide, by name, plain values.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class SpikingModel(nn.Module):
         coverage: tuple[dict[str, Any], ...],
         replaced: dict[str, str],
         edited: tuple[str, ...] = (),
+        converted_for: int | None = None,
+        findings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.graph = graph
@@ -48,6 +52,8 @@ class SpikingModel(nn.Module):
         self.coverage = coverage
         self.replaced = replaced
         self.edited = edited
+        self.converted_for = converted_for
+        self.findings = dict(findings or {})
         self.eval()
 
     @property
@@ -99,15 +105,18 @@ def assemble(
     parameters: dict[str, Any],
     *,
     edited: tuple[str, ...] = (),
+    converted_for: int | None = None,
+    findings: Mapping[str, Any] | None = None,
 ) -> SpikingModel:
     """Put neurons at the sites of a prepared network, which becomes the model's own.
 
     Raises:
         ConversionError: A threshold is not positive and finite; names the site.
     """
-    replaced = {site.name: replaced_at(network, site.name) for site in facts}
-    for site in facts:
-        network.graph.set_submodule(site.name, build_neuron(specs[site.name], site))
+    neurons = {site.name: build_neuron(specs[site.name], site) for site in facts}
+    replaced = {site.name: replaced_at(network, site.name, specs[site.name].model) for site in facts}
+    for name, neuron in neurons.items():
+        network.graph.set_submodule(name, neuron)
     network.graph.recompile()
     return SpikingModel(
         network.graph,
@@ -117,6 +126,8 @@ def assemble(
         coverage=network.coverage.to_rows(),
         replaced=replaced,
         edited=edited,
+        converted_for=converted_for,
+        findings=findings,
     )
 
 
@@ -126,25 +137,64 @@ def build_neuron(spec: NeuronSpec, site: Site) -> IntegrateFire:
     Raises:
         ConversionError: Unknown neuron model, or a threshold that is not positive and finite; names the site.
     """
-    if spec.model != "integrate_fire":
-        raise ConversionError(f"{site.name}: there is no neuron model {spec.model!r}.")
     spatial = (1,) * max(len(site.shape) - 1, 0)
 
     def shaped(value: Any) -> Tensor:
         tensor = torch.as_tensor(value, dtype=torch.get_default_dtype())
-        return tensor.reshape(*tensor.shape, *spatial) if tensor.ndim else tensor
+        return tensor.reshape(*tensor.shape, *spatial) if tensor.ndim == 1 else tensor
 
+    constants: dict[str, Any] = {
+        "initial_fraction": shaped(spec.initial_fraction),
+        "added_fraction": None if spec.added_fraction is None else shaped(spec.added_fraction),
+        "reference_fraction": None if spec.reference_fraction is None else shaped(spec.reference_fraction),
+        "fires_at_equality": spec.fires_at_equality,
+    }
     try:
-        return IntegrateFire(
-            shaped(spec.threshold),
-            initial_fraction=shaped(spec.initial_fraction),
-            fires_at_equality=spec.fires_at_equality,
-        )
+        if spec.model == "signed_integrate_fire":
+            return SignedIntegrateFire(
+                shaped(spec.threshold),
+                negative_fraction=shaped(spec.negative_fraction),
+                negative_at_equality=spec.negative_at_equality,
+                gated=spec.gated,
+                **constants,
+            )
+        if spec.model == "group_integrate_fire":
+            return GroupIntegrateFire(shaped(spec.threshold), members=spec.members, **constants)
+        if spec.model != "integrate_fire":
+            raise ConversionError(f"There is no neuron model {spec.model!r}.")
+        return IntegrateFire(shaped(spec.threshold), **constants)
     except ConversionError as error:
         raise ConversionError(f"{site.name}: {error}") from None
 
 
-def replaced_at(network: PreparedNetwork, site: str) -> str:
+def spec_of(neuron: IntegrateFire) -> NeuronSpec:
+    """The specification that ``build_neuron`` would make this neuron from."""
+
+    def numbers(name: str) -> Any:
+        value: Tensor | None = getattr(neuron, name)
+        return None if value is None else value.cpu().numpy()
+
+    constants: dict[str, Any] = {
+        **{name: numbers(name) for name in ("threshold", "initial_fraction", "added_fraction", "reference_fraction")},
+        "fires_at_equality": neuron.fires_at_equality,
+    }
+    if isinstance(neuron, SignedIntegrateFire):
+        return NeuronSpec(
+            model="signed_integrate_fire",
+            negative_fraction=numbers("negative_fraction"),
+            negative_at_equality=neuron.negative_at_equality,
+            gated=neuron.gated,
+            **constants,
+        )
+    if isinstance(neuron, GroupIntegrateFire):
+        return NeuronSpec(model="group_integrate_fire", members=neuron.most_spikes, **constants)
+    return NeuronSpec(**constants)
+
+
+_SHORT = {"integrate_fire": "IF", "signed_integrate_fire": "signed IF", "group_integrate_fire": "group IF"}
+
+
+def replaced_at(network: PreparedNetwork, site: str, model: str) -> str:
     """In words, what stands at a site now: ``qcfs -> IF; conv1 + bn1 folded``."""
     modules = dict(network.graph.named_modules())
     node = next(node for node in network.graph.graph.nodes if node.target == site)
@@ -156,4 +206,4 @@ def replaced_at(network: PreparedNetwork, site: str) -> str:
         elif source.op != "call_module" or source.target not in network.sites:
             queue.extend(source.all_input_nodes)
     kind = type(modules[site]).__name__
-    return "; ".join([f"{kind} → IF", *sorted(folds)])
+    return "; ".join([f"{kind} → {_SHORT[model]}", *sorted(folds)])

@@ -3,8 +3,8 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -16,10 +16,11 @@ from snnlab.core.sites import NeuronSpec, Site
 from snnlab.graph import prepare
 from snnlab.io import Checkpoint
 from snnlab.models import build
-from snnlab.simulation.spiking_model import SpikingModel, assemble
+from snnlab.simulation.spiking_model import SpikingModel, assemble, spec_of
 
-FORMAT = 1
+FORMAT = 2
 _HEADER = "snnlab_snn"
+_TENSORS = ("threshold", "initial_fraction", "added_fraction", "reference_fraction", "negative_fraction")
 
 
 def save_snn(snn: SpikingModel, path: str | Path, *, checkpoint: Checkpoint) -> None:
@@ -43,8 +44,10 @@ def save_snn(snn: SpikingModel, path: str | Path, *, checkpoint: Checkpoint) -> 
         "method": snn.method,
         "parameters": snn.parameters_used,
         "sites": [asdict(site) for site in snn.site_facts],
-        "fires_at_equality": {name: neuron.fires_at_equality for name, neuron in snn.sites.items()},
+        "neurons": {name: _plain_values(spec_of(neuron)) for name, neuron in snn.sites.items()},
         "edited": snn.edited,
+        "converted_for": snn.converted_for,
+        "findings": snn.findings,
     }
     tensors = {name: tensor.contiguous() for name, tensor in snn.graph.state_dict().items()}
     try:
@@ -65,7 +68,7 @@ def load_snn(path: str | Path) -> SpikingModel:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator of its own
     except (OSError, safetensors.SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read as a converted network: {error}.") from None
-    if header.get("format") != FORMAT:
+    if header.get("format") not in (1, FORMAT):
         raise CheckpointError(f"{path} is not a converted network of this version; make one with `snnlab convert`.")
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
@@ -73,15 +76,17 @@ def load_snn(path: str | Path) -> SpikingModel:
     try:
         network = prepare(build(header["architecture"], ActivationSpec()))  # neurons take the place of any activation
         facts = tuple(Site(**{**site, "shape": tuple(site["shape"]), "statistics": None}) for site in header["sites"])
-        specs = {
-            site.name: NeuronSpec(
-                threshold=_channels(tensors[f"{site.name}.threshold"]),
-                initial_fraction=_channels(tensors[f"{site.name}.initial_fraction"]),
-                fires_at_equality=header["fires_at_equality"][site.name],
-            )
-            for site in facts
-        }
-        snn = assemble(network, facts, specs, header["method"], header["parameters"], edited=tuple(header["edited"]))
+        specs = {site.name: _specification(header, tensors, site.name) for site in facts}
+        snn = assemble(
+            network,
+            facts,
+            specs,
+            header["method"],
+            header["parameters"],
+            edited=tuple(header["edited"]),
+            converted_for=header.get("converted_for"),
+            findings=header.get("findings"),
+        )
         snn.graph.load_state_dict(tensors)
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or ["?"])[-1].strip()
@@ -89,6 +94,13 @@ def load_snn(path: str | Path) -> SpikingModel:
     return snn
 
 
-def _channels(value: torch.Tensor) -> np.ndarray:
-    """(channels, 1, 1) back to (channels,), as a converter gives it."""
-    return (value.flatten() if value.ndim else value).numpy()
+def _plain_values(spec: NeuronSpec) -> dict[str, Any]:
+    """What of a neuron stands in the header: all that is no tensor."""
+    return {name: value for name, value in vars(spec).items() if name not in _TENSORS}
+
+
+def _specification(header: dict[str, Any], tensors: dict[str, torch.Tensor], site: str) -> NeuronSpec:
+    # Files written before there were neurons of several kinds tell one thing of a neuron.
+    told = header["neurons"][site] if "neurons" in header else {"fires_at_equality": header["fires_at_equality"][site]}
+    kept: dict[str, Any] = {key: tensors[f"{site}.{key}"].numpy() for key in _TENSORS if f"{site}.{key}" in tensors}
+    return NeuronSpec(**told, **kept)

@@ -1,6 +1,6 @@
 """What a converter put at every site."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -20,6 +20,8 @@ class ConversionReport(Report):
             (what was folded or replaced there), edited (set by hand).
         coverage: Rows with node, operation, rule, verdict (exact, approximate), of every graph node.
         num_steps: T of the firing rates.
+        converted_for: T that the conversion depends on; None where it depends on none.
+        findings: What the method measured to decide, by name.
     """
 
     kind: ClassVar[str] = "conversion"
@@ -29,6 +31,8 @@ class ConversionReport(Report):
     sites: tuple[dict[str, Any], ...]
     coverage: tuple[dict[str, Any], ...]
     num_steps: int
+    converted_for: int | None = None
+    findings: dict[str, Any] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per site, columns as in ``sites``."""

@@ -18,8 +18,10 @@ def fire(current, threshold, initial, emitted, snapshots=()):
     for index, step in enumerate(snapshots):
         snapshot_at[step - 1] = index
     new = SiteStatistics.empty(len(snapshots))
+    none = threshold[:0]
+    neurons = kernels.Neurons(threshold, initial, none, initial, none)
     spikes = kernels.fire(
-        current, threshold, initial, True, emitted, 0, emitted.shape[1], snapshot_at, kernels.BIN_EDGES, new.histogram,
+        current, neurons, emitted, 0, emitted.shape[1], snapshot_at, kernels.BIN_EDGES, new.histogram,
         new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity,
     )  # fmt: skip
     return spikes, new

@@ -74,13 +74,9 @@ def test_everything_is_placed_on_the_device(grid_network, grid_images, monkeypat
         seen.append((flat.device.type, emitted.device.type, tuple(emitted.shape)))
         return emitted.reshape(-1, *runner.site.shape)
 
-    def constants(values):
-        order = values.permute(1, 2, 0) if values.ndim == 3 else values
-        return torch.zeros(order.numel())
-
     monkeypatch.setattr(engine, "find_device", lambda name: torch.device("meta"))
     monkeypatch.setattr(SiteRunner, "run", step)
-    monkeypatch.setattr("snnlab.simulation.sites._in_memory_order", constants)
+    monkeypatch.setattr("snnlab.simulation.sites._constants", lambda flat: None)  # numbers for the kernel
     monkeypatch.setattr(engine._ReadOut, "add", lambda *values: None)
     logits = []
     run = engine._run
