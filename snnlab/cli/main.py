@@ -20,6 +20,7 @@ from snnlab.cli.noise import fit_noise
 from snnlab.cli.stored import keep
 from snnlab.cli.train import train
 from snnlab.core.errors import CheckpointError, RecipeError
+from snnlab.core.registry import card
 
 if TYPE_CHECKING:
     from snnlab.core.recipe import Recipe
@@ -177,13 +178,70 @@ def inspect(
 @app.command()
 @_verb
 @opt.takes_flags()
-def evaluate(flags: opt.Flags, device: opt.Device = "cpu", json: opt.Json = False) -> None:
-    """Accuracy of the ANN and of its SNN at t = 1..T."""
+def evaluate(
+    flags: opt.Flags,
+    curve: Annotated[
+        str, typer.Option(help="prefix: converted for T, read at t = 1..T; exact: converted anew for each of --steps.")
+    ] = "prefix",
+    steps: Annotated[str | None, typer.Option(help="Time-steps of --curve exact, 4,8,16.")] = None,
+    device: opt.Device = "cpu",
+    json: opt.Json = False,
+) -> None:
+    """Accuracy of the ANN and of its SNN at t = 1..T.
+
+    The two curves differ for methods that depend on T alone; for all others every t of one run is exact.
+    """
+    if curve not in ("prefix", "exact"):
+        raise RecipeError(f"--curve {curve!r} is neither prefix nor exact.")
+    if (curve == "exact") != (steps is not None):
+        raise RecipeError("--steps names the time-steps of --curve exact, and goes with it; for example 4,8,16.")
+    if steps is not None:
+        _evaluate_exactly(flags, _steps(steps, "--steps"), device, json)
+        return
     run, looks = _execute(opt.make_recipe(flags, snapshots=()), device)
+    _print_prefix(run, looks, json)
+
+
+def _evaluate_exactly(flags: opt.Flags, steps: tuple[int, ...], device: str, json: bool) -> None:
+    """One run for each T, each converted for it."""
+    # Without noise, whose targets may lie beyond a smaller T and which has no part in this.
+    recipe = opt.make_recipe(replace(flags, num_steps=max(steps)), snapshots=()).changed(noise=None)
+    found = [(t, *_execute(recipe.changed(num_steps=t), device)) for t in sorted(set(steps))]
+    first = found[0][1].accuracy
+    rows = [(t, run.accuracy.snn_accuracy[-1], [side[-1] for side in run.accuracy.snn_interval]) for t, run, _ in found]
+    if json:
+        print_json(
+            {
+                "curve": "exact",
+                "ann_accuracy": first.ann_accuracy,
+                "ann_interval": list(first.ann_interval),
+                "steps": [t for t, _, _ in rows],
+                "snn_accuracy": [float(accuracy) for _, accuracy, _ in rows],
+                "snn_interval": [[float(interval[side]) for _, _, interval in rows] for side in (0, 1)],
+                "converted_for": [run.conversion.converted_for for _, run, _ in found],
+                "findings": [run.conversion.findings for _, run, _ in found],
+                "images": first.images,
+                "split": first.split,
+                "test_looks": found[-1][2],
+                "recipe_sha": [run.recipe_sha for _, run, _ in found],
+                "notes": list(found[0][1].notes),
+            }
+        )
+        return
+    typer.echo(f"{found[0][1].title}, {first.split}, {first.images} images, 95 % intervals, converted for each T")
+    typer.echo(f"  ANN      {first.ann_accuracy:8.2%}  {first.ann_interval[0]:.2%} to {first.ann_interval[1]:.2%}")
+    for t, accuracy, (low, high) in rows:
+        typer.echo(f"  T = {t:<4} {accuracy:8.2%}  {low:.2%} to {high:.2%}")
+
+
+def _print_prefix(run: "Run", looks: int | None, json: bool) -> None:
     curve = run.accuracy
     if json:
         print_json(
             {
+                "curve": "prefix",
+                "converted_for": run.conversion.converted_for,
+                "findings": run.conversion.findings,
                 "ann_accuracy": curve.ann_accuracy,
                 "steps": list(range(1, curve.num_steps + 1)),
                 "snn_accuracy": curve.snn_accuracy.tolist(),
@@ -278,7 +336,7 @@ def residuals_as_json(report: Any) -> dict[str, Any]:
 
 @app.command()
 @_verb
-@opt.takes_flags(without=("split", "limit", "num_steps", "seed", "dtype"))
+@opt.takes_flags(without=("split", "limit", "seed", "dtype"))
 def convert(
     flags: opt.Flags,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("snn.safetensors"),
@@ -290,8 +348,13 @@ def convert(
 
     if out.suffix != ".safetensors":
         raise RecipeError(f"--out {str(out)!r} must end in .safetensors.")
+    without_steps = flags.num_steps is None and flags.recipe is None
+    recipe = opt.make_recipe(replace(flags, num_steps=1) if without_steps else flags, snapshots=())
+    method = recipe.converter.method
+    if without_steps and card(method).depends_on_num_steps:
+        raise RecipeError(f"{method} converts for one number of time-steps; give it with --num-steps T.")
     with progress_bar() as progress:
-        prepared = resolve(opt.make_recipe(replace(flags, num_steps=1), snapshots=()), progress=progress)
+        prepared = resolve(recipe, progress=progress)
         snn = convert_prepared(prepared, progress=progress)
     source = Path(prepared.recipe.checkpoint.source)
     if out.exists() and source.exists() and out.samefile(source):
@@ -304,7 +367,8 @@ def convert(
         for name, neuron in snn.sites.items()
     ]
     if json:
-        print_json({"file": str(out), "method": snn.method, "sites": rows})
+        told = {"converted_for": snn.converted_for, "findings": snn.findings}
+        print_json({"file": str(out), "method": snn.method, "sites": rows, **told})
     else:
         typer.echo(f"{out}: {len(rows)} sites, {snn.method}")
 
@@ -319,11 +383,11 @@ def methods(load: opt.Load = None, json: opt.Json = False) -> None:
 
     opt.load_code(load or ())
     if json:
-        print_json([asdict(card) for card in (*methods(), *methods("activation"))])
+        print_json([asdict(known) for known in (*methods(), *methods("activation"))])
         return
-    for card in (*methods(), *methods("activation")):
-        parameters = ", ".join(f"{parameter.name}={parameter.default}" for parameter in card.parameters)
-        typer.echo(f"{card.name:18} {card.year}  {card.evidence:15} {parameters}\n{'':19}{card.summary}")
+    for known in (*methods(), *methods("activation")):
+        parameters = ", ".join(f"{parameter.name}={parameter.default}" for parameter in known.parameters)
+        typer.echo(f"{known.name:21} {known.year}  {known.evidence:15} {parameters}\n{'':22}{known.summary}")
 
 
 @app.command()
@@ -370,11 +434,11 @@ def _execute(recipe: "Recipe", device: str) -> "tuple[Run, int | None]":
     return run, keep(run)
 
 
-def _steps(text: str) -> tuple[int, ...]:
+def _steps(text: str, option: str = "--snapshots") -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise RecipeError(f"--snapshots {text!r} is not a list of whole numbers such as 1,2,4.") from None
+        raise RecipeError(f"{option} {text!r} is not a list of whole numbers such as 1,2,4.") from None
 
 
 def _check_figure_path(path: Path) -> None:

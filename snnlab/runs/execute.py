@@ -15,7 +15,7 @@ from snnlab.analysis.neuron_traces import traces
 from snnlab.analysis.noise import SCALES, Kappa, kappa, noisy_correct
 from snnlab.analysis.noisy_network import NoisyNetwork
 from snnlab.analysis.normalization import rank_normalizations
-from snnlab.analysis.reports import NoiseReport, NormalizationReport, Report, wilson_interval
+from snnlab.analysis.reports import ConversionReport, NoiseReport, NormalizationReport, Report, wilson_interval
 from snnlab.analysis.residual_membrane import residuals
 from snnlab.calibration.noise import measure_gaps
 from snnlab.calibration.profile import NoiseProfile
@@ -370,10 +370,26 @@ def _finished(
         recipe=prepared.recipe,
         reports=reports,
         card=_shaped(prepared.checkpoint.card.to_dict(), recording.sites),
-        notes=prepared.notes,
+        notes=(*prepared.notes, *_choices(reports)),
         environment=environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads(), device=device),
         verb=verb,
     )
+
+
+def _choices(reports: dict[str, Report]) -> list[str]:
+    """What a method chose among candidates, one sentence each."""
+    report = reports["conversion"]
+    assert isinstance(report, ConversionReport), "stored under its own name"
+    return [
+        f"{report.method} chose {name} = {found['chosen']:g} on {found['images']} {found['split']} images at "
+        f"T = {found['num_steps']}: "
+        + ", ".join(
+            f"{accuracy:.2%} at {candidate:g}"
+            for candidate, accuracy in zip(found["candidates"], found["accuracy"], strict=True)
+        )
+        + "."
+        for name, found in report.findings.items()
+    ]
 
 
 def _shaped(card: dict[str, Any], sites: dict[str, SiteRecording]) -> dict[str, Any]:

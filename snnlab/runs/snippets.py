@@ -64,10 +64,18 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
     images = _keywords({"limit": data.limit, "folder": data.folder, "dataset": data.dataset})
     normalize = _keywords({"normalize": data.normalize})
     method = _keywords(_changed(converter))
-    needs_data = "calibration_data" in card(converter.method).needs
-    calibration = (
-        f', data=ckpt.data("calibration"{_keywords({"folder": data.folder, "dataset": data.dataset})}{normalize})'
+    known = card(converter.method)
+    places = f"{_keywords({'folder': data.folder, 'dataset': data.dataset})}{normalize}"
+    given = "".join(
+        f', {name}=ckpt.data("{split}"{places})'
+        for need, name, split in (
+            ("calibration_data", "data", "calibration"),
+            ("validation_data", "validation", "validation"),
+        )
+        if need in known.needs
     )
+    if known.depends_on_num_steps:
+        given += f", num_steps={recipe.num_steps}"
     edits = {name: site.model_dump(exclude_none=True) for name, site in converter.sites.items()}
     lines = [
         *(["import torch"] if recipe.dtype != "float32" else []),
@@ -76,7 +84,7 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
         *(f"sl.load_file({file!r})" for file in recipe.own_files),
         f"ckpt = sl.load_checkpoint({choice.source!r}{declared})",
         f"images = ckpt.data({data.split!r}{images}{normalize})",
-        f"snn = sl.convert(ckpt.build(), {converter.method!r}{method}{calibration if needs_data else ''}"
+        f"snn = sl.convert(ckpt.build(), {converter.method!r}{method}{given}"
         + (f", sites={edits!r})" if edits else ")"),
     ]
     extra = ', candidates="random"' if recipe.traces else ""
@@ -90,7 +98,6 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
         lines += ["residuals = sl.analysis.residuals(rec).to_frame()"]
     lines += ["accuracy = (rec.predictions == rec.labels).mean(axis=1)  # at t = 1..T"]
     if recipe.noise is not None:
-        places = _keywords({"folder": data.folder, "dataset": data.dataset, "normalize": data.normalize})
         lines += _noise_lines(recipe, recipe.noise, places, num_steps or recipe.num_steps)
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ import torch
 from snnlab.analysis.noisy_network import NoisyNetwork
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
+from snnlab.core.registry import card
 from snnlab.data import ImageSplit
 from snnlab.runs.execute import Prepared, convert_prepared, resolve
 from snnlab.simulation import SpikingModel, simulate
@@ -61,7 +62,8 @@ def network(recipe: Recipe) -> SpikingModel:
         return convert_prepared(_with(opened, recipe))
 
     values = recipe.to_dict()
-    return _networks.get(_key(values["checkpoint"], values["data"], values["converter"]), make)
+    steps = recipe.num_steps if card(recipe.converter.method).depends_on_num_steps else None
+    return _networks.get(_key(values["checkpoint"], values["data"], values["converter"], steps), make)
 
 
 def noisy_network(recipe: Recipe) -> NoisyNetwork:
@@ -99,6 +101,9 @@ def images(recipe: Recipe, split: str, limit: int | None) -> ImageSplit:
 
 
 def _with(opened: Prepared, recipe: Recipe) -> Prepared:
-    """The opened files under this recipe's converter; two recipes may differ in nothing else."""
-    values = {**opened.recipe.to_dict(), "converter": recipe.to_dict()["converter"]}
+    """The opened files under this recipe's converter and T; two recipes may differ in nothing else."""
+    own = recipe.to_dict()
+    values = {**opened.recipe.to_dict(), "converter": own["converter"]}
+    if card(recipe.converter.method).depends_on_num_steps:  # then snapshots and targets must lie within T, too
+        values |= {name: own[name] for name in ("num_steps", "snapshots", "noise") if name in own}
     return Prepared(Recipe.parse(values), opened.checkpoint, opened.dataset, opened.notes)

@@ -130,9 +130,53 @@ def test_convert_then_load(tmp_path):
     assert list(snn.sites) == [site["name"] for site in told["sites"]]
 
 
+def test_a_method_that_depends_on_its_steps_is_converted_for_each_or_for_the_last():
+    words = ["evaluate", VGG, "--method", "opt_shift", "--limit", "40"]
+    prefix = as_json(*words, "--num-steps", "6")
+    exact = as_json(*words, "--curve", "exact", "--steps", "2,6")
+
+    assert (prefix["curve"], prefix["converted_for"], len(prefix["snn_accuracy"])) == ("prefix", 6, 6)
+    assert (exact["curve"], exact["steps"], exact["converted_for"]) == ("exact", [2, 6], [2, 6])
+    assert exact["snn_accuracy"][1] == prefix["snn_accuracy"][5]
+    assert exact["snn_accuracy"][0] == as_json(*words, "--num-steps", "2")["snn_accuracy"][1]
+    assert exact["snn_accuracy"][0] > prefix["snn_accuracy"][1]  # half a threshold by T = 2, not by T = 6
+    assert as_json("evaluate", VGG, "--limit", "40", "--num-steps", "2")["converted_for"] is None
+
+
+def test_what_ecl_chose_is_told_with_the_comparison(tmp_path):
+    told = as_json("evaluate", VGG, "--method", "ecl", "--limit", "20", "--num-steps", "2")
+    found = told["findings"]["negative_fraction"]
+    assert found["chosen"] in found["candidates"]
+    assert found["split"] == "validation"
+    assert f"ecl chose negative_fraction = {found['chosen']:g} on 135 validation images at T = 2" in told["notes"][-1]
+    given = as_json(
+        "evaluate", VGG, "--method", "ecl", "--limit", "20", "--num-steps", "2", "--set", "negative_fraction=-0.5"
+    )
+    assert given["findings"] == {}
+    written = as_json("convert", VGG, "--method", "ecl", "--num-steps", "2", "--out", tmp_path / "snn.safetensors")
+    assert written["findings"] == told["findings"]
+    assert sl.load_snn(tmp_path / "snn.safetensors").findings == told["findings"]
+
+
+def test_the_python_line_of_a_method_that_needs_more_runs():
+    from snnlab.core.recipe import Recipe
+    from snnlab.runs.snippets import as_python
+
+    told = as_json("evaluate", VGG, "--method", "ecl", "--limit", "20", "--num-steps", "2")
+    code = as_python(Recipe.parse(told["recipe"]))
+    assert "num_steps=2" in code.splitlines()[4]
+    names = {}
+    exec(code, names)
+    assert names["accuracy"].tolist() == told["snn_accuracy"]
+
+
 def test_methods_and_inspect_and_version():
     names = [card["name"] for card in as_json("methods")]
-    assert names == ["max_norm", "percentile_norm", "qcfs", "nq"]
+    assert {"max_norm", "percentile_norm", "qcfs", "nq", "opi", "opt_shift", "ecl", "snm", "rmp"} <= set(names)
+    assert {"group_neuron", "calibration_light", "calibration_potential"} <= set(names)
+    assert {card["name"] for card in as_json("methods") if card["depends_on_num_steps"]} == {
+        "opt_shift", "ecl", "calibration_light", "calibration_potential",
+    }  # fmt: skip
     assert as_json("inspect", VGG)["sites"][0] == "stage1.act1"
     assert invoke("--version").stdout.strip() == sl.__version__
 
@@ -147,6 +191,11 @@ def test_doctor():
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        (["evaluate", VGG, "--num-steps", "2", "--curve", "both"], "'both' is neither prefix nor exact"),
+        (["evaluate", VGG, "--num-steps", "2", "--curve", "exact"], "--steps names the time-steps of --curve exact"),
+        (["evaluate", VGG, "--num-steps", "2", "--steps", "1,2"], "--steps names the time-steps of --curve exact"),
+        (["evaluate", VGG, "--curve", "exact", "--steps", "1,x"], "--steps '1,x' is not a list"),
+        (["convert", VGG, "--method", "opt_shift"], "opt_shift converts for one number of time-steps"),
         (["evaluate", VGG, "--num-steps", "0"], "num_steps is 0; it must be at least 1."),
         (["evaluate", VGG, "--num-steps", "-2"], "num_steps is -2; it must be at least 1."),
         (["evaluate", VGG], "--num-steps"),

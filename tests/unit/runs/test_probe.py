@@ -10,9 +10,11 @@ import snnlab as sl
 from snnlab.analysis.reports import Report
 from snnlab.core.errors import ConversionError, DataError, RecipeError
 from snnlab.core.histogram import EXCESS, MISSING
+from snnlab.core.recipe import Recipe
 from snnlab.runs import default_recipe
 from snnlab.runs.kinds import find
 from snnlab.runs.kinds import probe as kind
+from snnlab.runs.kinds import warm
 from snnlab.simulation import with_edits
 
 RESNET, RELU = "digits-resnet-qcfs-L4", "digits-vgg-relu"
@@ -174,3 +176,14 @@ def test_newcombe_s_interval_is_that_of_the_paper():
     before = np.array([True] * 36 + [False] * 12 + [True] * 2)
     found = sl.analysis.paired_difference(before, after)
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0569, 0.3404), abs=5e-5)
+
+
+def test_a_warm_network_is_converted_anew_where_it_depends_on_the_steps():
+    values = {"checkpoint": {"source": "digits-vgg-qcfs-L8"}, "data": {"dataset": "digits"}, "num_steps": 8}
+    shifted = Recipe.parse({**values, "converter": {"method": "opt_shift"}})
+    plain = Recipe.parse({**values, "converter": {"method": "qcfs"}})
+
+    assert warm.network(shifted).converted_for == 8
+    assert warm.network(shifted.changed(num_steps=2)).converted_for == 2
+    assert warm.network(shifted) is warm.network(shifted.changed(num_steps=8))
+    assert warm.network(plain) is warm.network(plain.changed(num_steps=2))
