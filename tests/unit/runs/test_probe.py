@@ -12,9 +12,8 @@ from snnlab.core.errors import ConversionError, DataError, RecipeError
 from snnlab.core.histogram import EXCESS, MISSING
 from snnlab.core.recipe import Recipe
 from snnlab.runs import default_recipe
-from snnlab.runs.kinds import find
+from snnlab.runs.kinds import find, warm
 from snnlab.runs.kinds import probe as kind
-from snnlab.runs.kinds import warm
 from snnlab.simulation import with_edits
 
 RESNET, RELU = "digits-resnet-qcfs-L4", "digits-vgg-relu"
