@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from snnlab.core.errors import RecipeError
 from snnlab.core.registry import MethodCard
 
-NOISE_NAMES = ("std", "noise", "seed", "drawn", "reseed")
+NOISE_NAMES = ("std", "noise", "seed", "drawn", "reseed", "part", "draw", "images_of", "noise_is_on")
 """What the noise of a training calls its own in the module that it acts in."""
 
 

@@ -2,15 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from snnlab.activations.base import Activation
 from snnlab.activations.clipped_relu import ClippedReLU
+from snnlab.activations.lsq_noise import LSQNoise, bits_of
 from snnlab.activations.nq import NQ, GaussianNoise, NoisyReLU
 from snnlab.activations.qcfs import QCFS
 from snnlab.core.errors import ConversionError
 from snnlab.core.registry import is_quantized, method_class
+
+LSQ_FIELDS = ("noise_mode", "noise_amp", "noise_prob", "gradient_scale")
+"""Fields that only ``lsq_noise`` has."""
 
 
 @dataclass(frozen=True)
@@ -18,28 +23,49 @@ class ActivationSpec:
     """An activation as data.
 
     Args:
-        kind: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
-        levels: Quantization levels L, where it is quantized.
-        threshold: Start value of the learnable threshold, activation units.
+        kind: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or the name of one from a user's file.
+        levels: Quantization levels L, where it is quantized; for ``lsq_noise`` p = 2^b - 1.
+        threshold: Start value of the learnable threshold, activation units; for ``lsq_noise`` s p.
         std: Std of the noise, for NQ, activation units.
+        noise_mode: For ``lsq_noise``, like the fields that follow; see ``LSQNoise``.
+        noise_amp: Amplitude of its noise, in units of s.
+        noise_prob: Share of elements with noise.
+        gradient_scale: Scale of the gradient of s.
     """
 
     kind: str = "relu"
     levels: int | None = None
     threshold: float = 8.0
     std: float = 0.0
+    noise_mode: str = "pre_round"
+    noise_amp: float = 0.5
+    noise_prob: float = 1.0
+    gradient_scale: str = "batch"
+
+    @property
+    def quantizer(self) -> dict[str, Any]:
+        """The fields that only ``lsq_noise`` has; empty for the others."""
+        return {name: getattr(self, name) for name in LSQ_FIELDS} if self.kind == "lsq_noise" else {}
 
     def make(self) -> nn.Module:
         """A new activation module.
 
         Raises:
-            ConversionError: A quantized kind without levels, or a std that is negative or not a number.
+            ConversionError: A quantized kind without levels, a std that is negative or not a number, or settings that
+                ``LSQNoise`` does not take.
             RecipeError: An unknown kind, or one whose file is not loaded.
         """
         if self.kind == "relu":
             return nn.ReLU()
         if self.kind == "clipped_relu":
             return ClippedReLU(self.threshold)
+        if self.kind == "lsq_noise":
+            bits = None if self.levels is None else bits_of(self.levels)
+            if bits is None:
+                raise ConversionError(
+                    f"An lsq_noise activation of b bits has 2^b - 1 levels, b from 1 to 8; levels is {self.levels}."
+                )
+            return LSQNoise(self.threshold / (2**bits - 1), bits, **self.quantizer)
         if is_quantized(self.kind):
             if self.levels is None or self.levels < 1:
                 raise ConversionError(f"A {self.kind.upper()} activation needs its quantization levels L, at least 1.")
@@ -55,7 +81,8 @@ class ActivationSpec:
 
 def is_activation(module: nn.Module) -> bool:
     """Whether ``module`` is an activation that a neuron can replace."""
-    return isinstance(module, QCFS | ClippedReLU | GaussianNoise | Activation) or type(module) in (nn.ReLU, nn.ReLU6)
+    known = QCFS | ClippedReLU | LSQNoise | GaussianNoise | Activation
+    return isinstance(module, known) or type(module) in (nn.ReLU, nn.ReLU6)
 
 
 def describe(module: nn.Module) -> ActivationSpec | None:
@@ -63,6 +90,11 @@ def describe(module: nn.Module) -> ActivationSpec | None:
     if isinstance(module, Activation):
         levels = module.levels if is_quantized(module.card.name) else None
         return ActivationSpec(module.card.name, levels, float(module.threshold.detach()))
+    if isinstance(module, LSQNoise):
+        # In double, where s p is exact: divided by p again it gives s bitwise.
+        threshold = float(module.scale.detach()) * module.levels
+        fields = {name: getattr(module, name) for name in LSQ_FIELDS}
+        return ActivationSpec("lsq_noise", module.levels, threshold, **fields)
     if isinstance(module, NQ):
         return ActivationSpec("nq", module.levels, float(module.threshold.detach()), float(module.std))
     if isinstance(module, QCFS):

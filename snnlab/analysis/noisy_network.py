@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from snnlab.activations import switch_noise
 from snnlab.activations.fused import with_given_noise
-from snnlab.activations.nq import mixed_seed, normals_like
+from snnlab.activations.keyed import mixed_seed, normals_like
 from snnlab.calibration.noise import check_site
 from snnlab.calibration.profile import check_std
 from snnlab.core.progress import ProgressCallback, silent

@@ -18,7 +18,7 @@ from snnlab.core.errors import RecipeError
 Evidence = Literal["official_code", "paper_text", "related_code", "interpretation"]
 Kind = Literal["converter", "calibration", "activation"]
 
-ACTIVATIONS = ("relu", "clipped_relu", "qcfs", "nq")
+ACTIVATIONS = ("relu", "clipped_relu", "qcfs", "nq", "lsq_noise")
 """snnlab's own activations; those of the user's files are registered."""
 
 
@@ -336,4 +336,4 @@ def card(name: str, kind: Kind = "converter") -> MethodCard:
 def is_quantized(activation: str) -> bool:
     """Whether an activation of this kind has quantization levels L; no for one that is not known here."""
     holder = _registered.get(_key("activation", activation))
-    return activation in ("qcfs", "nq") or (holder is not None and "levels" in holder.card.needs)
+    return activation in ("qcfs", "nq", "lsq_noise") or (holder is not None and "levels" in holder.card.needs)

@@ -31,7 +31,7 @@ class Site:
     Args:
         name: Dotted module name (``layer2.0.act1``).
         index: Position in the network, input first, from 0.
-        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
+        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or one from a user's file.
         threshold: Learned clipping threshold in activation units; None for ReLU.
         levels: Quantization levels L; None where the activation is not quantized.
         shape: Shape of one image's activation, (channels, ...) ; empty until measured.

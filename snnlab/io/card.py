@@ -17,8 +17,8 @@ class CheckpointCard:
         architecture_name: Short name of it.
         num_classes: Outputs.
         input_shape: (channels, height, width) of one image.
-        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
-        levels: Quantization levels L; None when not quantized or not known.
+        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or one from a user's file.
+        levels: Quantization levels L, p of ``lsq_noise``; None when not quantized or not known.
         sites: One dict a site, input first: ``name``, ``threshold`` (activation units; None for ReLU), ``shape``.
         source: Layout the weights came in: ``"snnlab"``, or the key map that recognised them.
         sha256: Hash of the file that was read.
@@ -34,6 +34,8 @@ class CheckpointCard:
         proposals: Sensible values of unknown facts, fact -> values, likeliest first.
         origin_sha256: For weights rewritten by ``save``, the hash of the file that they came from.
         code: Of an activation from a user's file: ``file``, its name without the folder, and ``sha256``.
+        quantizer: Of ``lsq_noise``, what it was trained with: ``noise_mode``, ``noise_amp``, ``noise_prob``,
+            ``gradient_scale``; empty for the others.
     """
 
     name: str
@@ -58,6 +60,7 @@ class CheckpointCard:
     proposals: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     origin_sha256: str | None = None
     code: dict[str, str] | None = None
+    quantizer: dict[str, Any] = field(default_factory=dict)
 
     @property
     def proposed_levels(self) -> int | None:

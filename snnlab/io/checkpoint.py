@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from snnlab.activations import ActivationSpec, is_quantized
+from snnlab.activations import ActivationSpec, describe, is_quantized
 from snnlab.core import registry
 from snnlab.core.assets import asset_folder
 from snnlab.core.errors import CheckpointError
@@ -45,6 +45,7 @@ _HEADER_FIELDS = (
     "proposals",
     "source",
     "origin_sha256",
+    "quantizer",
 )
 """What a file's header holds, and ``code`` where there is any."""
 
@@ -79,6 +80,7 @@ class Checkpoint:
         fields = check_architecture(architecture)
         state = {key: float32(value.detach().cpu().clone()) for key, value in network.state_dict().items()}
         facts = {"name": "network", "source": "snnlab", "foreign": False, "sha256": "", **facts}
+        facts["quantizer"] = activation.quantizer
         return _make(fields, activation.kind, activation.levels, state, facts)
 
     @property
@@ -100,7 +102,7 @@ class Checkpoint:
                 f"levels L: declare them, for example --levels {proposed[0]} "
                 f"(levels={proposed[0]} in Python; usual are {' and '.join(map(str, sorted(USUAL_LEVELS)))})."
             )
-        network = build_on_meta(card.architecture, card.activation, card.levels)
+        network = build_on_meta(card.architecture, card.activation, card.levels, **card.quantizer)
         network.load_state_dict({key: value.clone() for key, value in self.state_dict.items()}, assign=True)
         return network.eval()
 
@@ -153,7 +155,8 @@ class Checkpoint:
         origin = card.origin_sha256 or (card.sha256 if card.foreign else None)
         values = replace(card, origin_sha256=origin).to_dict()
         code = {} if card.code is None else {"code": card.code}
-        write_native(path, self.state_dict, {field: values[field] for field in _HEADER_FIELDS} | code)
+        written = [field for field in _HEADER_FIELDS if field != "quantizer" or card.quantizer]
+        write_native(path, self.state_dict, {field: values[field] for field in written} | code)
         return replace(self, card=replace(card, origin_sha256=origin, sha256=file_sha256(path)))
 
 
@@ -317,7 +320,7 @@ def _make(
 ) -> Checkpoint:
     name = str(facts["name"])
     _check_finite(state, name)
-    network = build_on_meta(architecture, activation, levels)
+    network = build_on_meta(architecture, activation, levels, **facts.get("quantizer", {}))
     try:
         network.load_state_dict(state, assign=True)
     except RuntimeError:
@@ -326,12 +329,14 @@ def _make(
     shape = input_shape(architecture)
     sites = []
     for site, extent in site_shapes(network.eval(), shape).items():
-        threshold = state.get(f"{site}.threshold")
-        if threshold is not None and not float(threshold) > 0:
-            raise CheckpointError(f"{name}: the threshold of {site} is {float(threshold):.4g}; it must be positive.")
+        spec = describe(network.get_submodule(site))
+        assert spec is not None, "site_shapes lists activations only"
+        threshold = None if spec.kind == "relu" else spec.threshold
+        if threshold is not None and not threshold > 0:
+            raise CheckpointError(f"{name}: the threshold of {site} is {threshold:.4g}; it must be positive.")
         if float(state.get(f"{site}.std", 0.0)) < 0:
             raise CheckpointError(f"{name}: the std of the noise of {site} is negative; it must be 0 or more.")
-        sites.append({"name": site, "threshold": None if threshold is None else float(threshold), "shape": extent})
+        sites.append({"name": site, "threshold": threshold, "shape": extent})
     brought = None if activation in registry.ACTIVATIONS else registry.source_of(activation, "activation")
     facts["code"] = None if brought is None else {"file": brought.file, "sha256": brought.sha256}
     for field in ("unknown", "notes"):

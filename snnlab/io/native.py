@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from snnlab.activations.lsq_noise import bits_of, lsq_problem
+from snnlab.activations.spec import LSQ_FIELDS
 from snnlab.core.errors import CheckpointError
 from snnlab.core.files import write_atomically
 
@@ -73,6 +75,8 @@ def _problem(header: Mapping[str, Any]) -> str | None:
         return "code is not a file with its sha256"
     if levels is not None and (isinstance(levels, bool) or not isinstance(levels, int) or not 1 <= levels <= 256):
         return "levels is not a whole number from 1 to 256"
+    if (problem := _quantizer_problem(header)) is not None:
+        return problem
     for field in _TEXTS:
         value = header.get(field)
         if value is not None and (not isinstance(value, str) or len(value) > 500):
@@ -96,6 +100,19 @@ def _problem(header: Mapping[str, Any]) -> str | None:
 
 def _are_texts(values: Mapping[str, Any]) -> bool:
     return all(isinstance(value, str) and 0 < len(value) <= 255 for value in values.values())
+
+
+def _quantizer_problem(header: Mapping[str, Any]) -> str | None:
+    """What is wrong with the fields that only ``lsq_noise`` has."""
+    quantizer, is_lsq = header.get("quantizer", {}), header["activation"] == "lsq_noise"
+    if not isinstance(quantizer, dict) or set(quantizer) != (set(LSQ_FIELDS) if is_lsq else set()):
+        return f"quantizer does not hold {', '.join(LSQ_FIELDS)}" if is_lsq else "quantizer belongs to lsq_noise alone"
+    if not is_lsq:
+        return None
+    bits = None if header.get("levels") is None else bits_of(header["levels"])
+    if bits is None:
+        return "the levels of lsq_noise are not 2^b - 1, b from 1 to 8"
+    return lsq_problem(bits, *(quantizer[name] for name in LSQ_FIELDS))
 
 
 def _is_share(value: Any) -> bool:

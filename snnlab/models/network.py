@@ -45,10 +45,20 @@ def _assemble(architecture: Mapping[str, Any], activation: ActivationSpec) -> nn
     return _FAMILIES[fields.pop("family")](**fields, activation=activation)
 
 
-def build_on_meta(architecture: Mapping[str, Any], activation: str, levels: int | None = None) -> nn.Module:
-    """The network without storage, for its names and shapes; ``activation`` is a kind, levels unknown yet are 1."""
+def build_on_meta(
+    architecture: Mapping[str, Any], activation: str, levels: int | None = None, **quantizer: Any
+) -> nn.Module:
+    """The network without storage, for its names and shapes.
+
+    Args:
+        architecture: As ``check_architecture`` takes it.
+        activation: Kind.
+        levels: Quantization levels; 1 stands for those that are not known.
+        quantizer: Fields that only ``lsq_noise`` has.
+    """
+    spec = ActivationSpec(activation, levels=(levels or 1) if is_quantized(activation) else None, **quantizer)
     with torch.device("meta"):
-        return _assemble(architecture, ActivationSpec(activation, (levels or 1) if is_quantized(activation) else None))
+        return _assemble(architecture, spec)
 
 
 def expected_shapes(

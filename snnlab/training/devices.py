@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnlab.activations import GaussianNoise, is_activation
-from snnlab.activations.nq import mixed_seed, normals_like
+from snnlab.activations import KeyedNoise, is_activation
 from snnlab.core.errors import RecipeError
 from snnlab.simulation.devices import find_device
 
@@ -86,26 +85,24 @@ def in_step(network: nn.Module, fabric: Any) -> Iterator[Share]:
     """
     share = Share(fabric.global_rank, fabric.world_size)
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    noisy = [module for module in network.modules() if isinstance(module, GaussianNoise)]
+    noisy = [module for module in network.modules() if isinstance(module, KeyedNoise)]
     sites = [module for module in network.modules() if is_activation(module)]
     undo: list[Any] = [site.register_forward_pre_hook(_in_float32) for site in sites]
     kinds = {module: type(module) for module in norms}
-    switches = {module: module.noise for module in noisy}
     try:
         if share.world > 1:
             for module in norms:
                 module.__class__ = SharedBatchNorm
             for site in noisy:
-                site.noise = False
-                undo.append(site.register_forward_hook(_part_of_noise(share)))
+                site.part = share
         yield share
     finally:
         for hook in undo:
             hook.remove()
         for module, kind in kinds.items():
             module.__class__ = kind
-        for site, noise in switches.items():
-            site.noise = noise
+        for site in noisy:
+            site.part = None
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -161,18 +158,3 @@ class _Sum(torch.autograd.Function):
 
 def _in_float32(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(value.float() for value in args)
-
-
-def _part_of_noise(share: Share) -> Any:
-    def add(site: nn.Module, args: tuple[Tensor, ...], quiet: Tensor) -> Tensor:
-        assert isinstance(site, GaussianNoise)
-        if not site.training:
-            return quiet
-        whole = quiet.new_empty((share.images, *quiet.shape[1:]))
-        if quiet.ndim == 4 and quiet.is_contiguous(memory_format=torch.channels_last):
-            whole = whole.contiguous(memory_format=torch.channels_last)
-        generator = torch.Generator(device=quiet.device).manual_seed(mixed_seed(site.seed, site.drawn))
-        site.drawn += 1
-        return quiet + site.std * share.of(normals_like(whole, generator))
-
-    return add

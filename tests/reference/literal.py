@@ -109,3 +109,20 @@ def pooled_std(values):
 def paper_std(batches):
     """The official code's: root of the mean over batches of each one's unbiased variance."""
     return math.sqrt(math.fsum(pooled_std(values) ** 2 for values in batches) / len(batches))
+
+
+def lsq_forward_literally(v, s, p, epsilon, rounds):
+    """s clip(round(v/s + eps), 0, p), or without the rounding; one number, round half up."""
+    u = v / s + epsilon
+    value = math.floor(u + 0.5) if rounds else u
+    return s * min(max(value, 0), p)
+
+
+def lsq_backward_literally(v, s, p, epsilon, rounds):
+    """(d/dv, d/ds) of one element, before the gradient scale: three cases, as the formula lists them."""
+    u = v / s + epsilon
+    if u <= 0:
+        return 0.0, 0.0
+    if u >= p:
+        return 0.0, float(p)
+    return 1.0, lsq_forward_literally(v, s, p, epsilon, rounds) / s - v / s

@@ -8,7 +8,8 @@ from torch import nn
 
 import snnlab as sl
 from snnlab.activations import NQ, QCFS, ActivationSpec, ClippedReLU, describe, is_activation, switch_noise, with_noise
-from snnlab.activations.nq import NoisyReLU, mixed_seed
+from snnlab.activations.keyed import mixed_seed
+from snnlab.activations.nq import NoisyReLU
 from snnlab.core.errors import CheckpointError, ConversionError
 from snnlab.io import Checkpoint, load_checkpoint
 from snnlab.models import build
