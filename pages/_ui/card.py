@@ -27,9 +27,12 @@ def _pairs(card: dict[str, Any]) -> list[tuple[str, str]]:
         activation += ", L unknown"
     if card.get("code") is not None:
         activation += f" ({label.name(card['code']['file'], 40)})"
+    quantizer = card.get("quantizer") or {}
+    noise = "; ".join(f"{name.replace('_', ' ')} {label.name(value)}" for name, value in quantizer.items())
     return [
         ("architecture", label.name(card["architecture_name"], 80)),
         ("activation", activation),
+        *([("trained with", noise)] if noise else []),
         ("parameters", label.count(card["parameters"])),
         ("classes", label.count(card["num_classes"])),
         ("input", label.shape(card["input_shape"])),

@@ -9,7 +9,7 @@ import snnlab as sl
 MINUS = "−"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORT = {"percentile": "p"}
-_ACTIVATIONS = {"qcfs": "QCFS", "relu": "ReLU", "clipped_relu": "clipped ReLU", "nq": "NQ"}
+_ACTIVATIONS = {"qcfs": "QCFS", "relu": "ReLU", "clipped_relu": "clipped ReLU", "nq": "NQ", "lsq_noise": "LSQ"}
 _FRACTIONS = {0.0: "0", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1.0: "1"}
 
 

@@ -26,7 +26,7 @@ def default_method(activation: str) -> str:
     """The method that fits a source network: learned thresholds are used, others measured."""
     if activation == "relu":
         return "percentile_norm"
-    return "nq" if activation == "nq" else "qcfs"
+    return {"nq": "nq", "lsq_noise": "noise_adaptor"}.get(activation, "qcfs")
 
 
 def default_recipe(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from snnlab.activations import switch_noise, with_noise
+from snnlab.activations import LSQNoise, switch_noise, with_noise
 from snnlab.calibration import fit_noise
 from snnlab.converters.apply import convert
 from snnlab.converters.base import Converter, half_or_zero
@@ -21,6 +21,7 @@ from snnlab.core.sites import NeuronSpec
 from snnlab.io import example
 from snnlab.neurons import IntegrateFire, SignedIntegrateFire
 from snnlab.simulation import load_snn, save_snn, simulate, spiking_model
+from snnlab.training import start_network
 from tests.conftest import Branched, on_grid
 
 STEPS = 9
@@ -28,8 +29,20 @@ METHODS = [card.name for card in registry.methods()]
 
 
 @pytest.fixture
-def network():
-    return on_grid(Branched(), seed=4)
+def network(request):
+    """What a method converts: QCFS activations, or the quantizers that Noise Adaptor trains."""
+    found = on_grid(Branched(), seed=4)
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    return low_bit(found) if parameters.get("method") == "noise_adaptor" else found
+
+
+def low_bit(network):
+    """A copy with 2-bit quantizers in place of QCFS, scales on the grid."""
+    copied = copy.deepcopy(network)
+    for name in ("act1", "act2", "act3"):
+        scale = float(network.get_submodule(name).threshold.detach()) / 4
+        copied.set_submodule(name, LSQNoise(scale, 2).requires_grad_(False))
+    return copied.eval()
 
 
 def conversion(network, images, method, **parameters):
@@ -216,9 +229,11 @@ def test_saving_and_loading_reproduces_the_recording(method, tmp_path):
     checkpoint = example("digits-vgg-qcfs-L8")
     images = checkpoint.data("dev", limit=10)
     parameters = {"initial_fraction": 0.25} if takes(method, "initial_fraction") else {}
+    fit, ann = checkpoint.data("calibration", limit=32), checkpoint.build()
+    if method == "noise_adaptor":
+        ann = start_network(checkpoint, "lsq_noise", levels=3, calibration=fit).eval()
     snn = convert(
-        checkpoint.build(), method, data=checkpoint.data("calibration", limit=32), num_steps=5,
-        validation=checkpoint.data("validation", limit=16), **parameters,
+        ann, method, data=fit, num_steps=5, validation=checkpoint.data("validation", limit=16), **parameters
     )  # fmt: skip
     save_snn(snn, tmp_path / "snn.safetensors", checkpoint=checkpoint)
     again = load_snn(tmp_path / "snn.safetensors")
@@ -243,7 +258,8 @@ def test_every_method_is_documented_and_cited():
 def test_methods_differ_where_their_formulas_do(network, grid_images):
     """Two methods never give identical networks on one where their formulas differ."""
     networks = {}
-    different = [method for method in METHODS if method != "nq"]  # nq is qcfs on other weights
+    # nq is qcfs on other weights, and noise_adaptor on other activations
+    different = [method for method in METHODS if method not in ("nq", "noise_adaptor")]
     for method in different:
         parameters = {"percentile": 90.0} if takes(method, "percentile") else {}
         snn = conversion(network, grid_images, method, **parameters)
@@ -263,11 +279,39 @@ def test_nq_is_qcfs_on_the_same_weights(network, grid_images):
         np.testing.assert_array_equal(one.logits, two.logits)
 
 
-@pytest.mark.parametrize("method", ["nq", "qcfs"])
-def test_no_gap_at_the_first_site_where_t_is_l(method, network, grid_images):
+def test_noise_adaptor_is_qcfs_on_its_own_activations(network, grid_images):
+    """The neuron is the same, v(0) and all; it refuses the activations of others, which qcfs does not."""
+    ann = low_bit(network)
+    one, two = (
+        simulate(conversion(ann, grid_images, name), grid_images, num_steps=STEPS) for name in ("noise_adaptor", "qcfs")
+    )
+    np.testing.assert_array_equal(one.logits, two.logits)
+    with pytest.raises(ConversionError, match=r"act1 is a qcfs, and noise_adaptor needs lsq_noise .* or use qcfs\."):
+        conversion(network, grid_images, "noise_adaptor")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_a_neuron_at_t_equal_p_is_the_quantizer_of_b_bits(bits):
+    """Constant input: 20,000 values away from the edges, and all edges of a dyadic grid."""
+    steps, layer = 2**bits - 1, LSQNoise(0.25, bits).eval()
+    values = torch.rand(20_000, generator=torch.Generator().manual_seed(bits)) * (0.25 * steps + 1) - 0.5
+    edges = (torch.arange(-4, 2 * steps + 8) / 2) * 0.25
+    for z in (values[((values / 0.25 + 0.5).frac().abs() - 0.5).abs() < 0.4999], edges):
+        ann = nn.Sequential(nn.Flatten(), nn.Linear(1, 1, bias=False), layer, nn.Linear(1, 1, bias=False))
+        for position in (1, 3):
+            nn.init.ones_(ann[position].weight)
+        with torch.no_grad():
+            expected = ann(z.reshape(-1, 1, 1, 1)).numpy()
+        snn = convert(ann, "noise_adaptor")
+        rates = simulate(snn, z.reshape(-1, 1, 1, 1), num_steps=steps).logits[-1]
+        np.testing.assert_allclose(rates, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("method", "levels"), [("nq", 4), ("qcfs", 4), ("noise_adaptor", 3)])
+def test_no_gap_at_the_first_site_where_t_is_l(method, levels, network, grid_images):
     """Constant input: at T = L the neuron is the quantizer, exactly on the grid."""
     snn = conversion(network, grid_images, method)
-    profile = fit_noise(snn, network, grid_images, num_steps=4)
+    profile = fit_noise(snn, network, grid_images, num_steps=levels)
     assert profile.std[0] == 0
     assert (profile.std[1:] > 0).all()
     law_input_survives(network, grid_images, method)
