@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from snnlab.activations.nq import GaussianNoise
+from snnlab.activations import GaussianNoise, KeyedNoise, LSQNoise
 from snnlab.calibration import NoiseProfile, fit_noise
 from snnlab.converters.apply import convert
 from snnlab.core.errors import ConversionError
@@ -62,25 +62,27 @@ class Frozen:
 
 
 def noise_hooks(source: ReEstimated | Frozen | None, *, seed: int) -> Hooks:
-    """Hooks of ``fit`` that put noise into a network of noisy activations; None for a std of 0 everywhere.
+    """Hooks of ``fit`` for a network of noisy activations.
 
     Args:
-        source: Where the std comes from.
+        source: Where the std of additive noise comes from; None for 0 everywhere. ``lsq_noise`` activations have a
+            noise of their own.
         seed: Noise is drawn anew for every (seed, epoch, batch, site).
     """
-    sites: dict[str, GaussianNoise] = {}
+    sites: dict[str, KeyedNoise] = {}
 
     def before(network: nn.Module, epoch: int) -> dict[str, float]:
         sites.clear()
         sites.update(noisy_sites(network))
         std = source.std(network, epoch) if source is not None else {}
-        unknown = sorted(set(std) - set(sites))
+        unknown = sorted(std.keys() - {name for name, site in sites.items() if isinstance(site, GaussianNoise)})
         if unknown:
             raise ConversionError(f"The noise names the site {unknown[0]!r}, which this network has not.")
         with torch.no_grad():
             for name, site in sites.items():
-                site.std.fill_(std.get(name, 0.0))
-        return std
+                if isinstance(site, GaussianNoise):
+                    site.std.fill_(std.get(name, 0.0))
+        return std | {name: site.noise_std for name, site in sites.items() if isinstance(site, LSQNoise)}
 
     def during(epoch: int, batch: int) -> None:
         for index, site in enumerate(sites.values()):
@@ -89,12 +91,12 @@ def noise_hooks(source: ReEstimated | Frozen | None, *, seed: int) -> Hooks:
     return Hooks(before=before, during=during)
 
 
-def noisy_sites(network: nn.Module) -> dict[str, GaussianNoise]:
+def noisy_sites(network: nn.Module) -> dict[str, KeyedNoise]:
     """Site name -> its noisy activation, in the order of the modules."""
-    return {name: module for name, module in network.named_modules() if isinstance(module, GaussianNoise)}
+    return {name: module for name, module in network.named_modules() if isinstance(module, KeyedNoise)}
 
 
-def site_threshold(site: GaussianNoise) -> float:
+def site_threshold(site: KeyedNoise) -> float:
     """The threshold of a noisy activation as it stands, activation units."""
     threshold = site.threshold
     assert isinstance(threshold, torch.Tensor), "the quantized activations have one"

@@ -19,7 +19,7 @@ FIRST_THRESHOLD = 4.0
 """Start of the learned thresholds of a new network; at 1 they can turn negative."""
 
 PERCENTILE = 99.9
-"""Of the activations of a ReLU network, where its thresholds start."""
+"""Of the activations, where thresholds start that are not kept."""
 
 
 def new_network(architecture: Mapping[str, Any], activation: ActivationSpec, *, seed: int) -> nn.Module:
@@ -34,18 +34,25 @@ def start_network(
     levels: int | None = None,
     calibration: ImageSplit | None = None,
     progress: ProgressCallback = silent,
+    **quantizer: Any,
 ) -> nn.Module:
     """A checkpoint's network, its activations exchanged for ``activation`` where they differ. The checkpoint stays.
 
+    QCFS and NQ keep learned thresholds. Those of a ReLU network, and of ``lsq_noise`` put in place of anything else,
+    start at a high percentile of the activations on the calibration images.
+
     Args:
         checkpoint: Weights.
-        activation: ``"qcfs"``, ``"nq"``, or the name of one from a user's file.
-        levels: Quantization levels L; None keeps the checkpoint's. An activation that has none needs none.
-        calibration: Images that give the first thresholds of a network without learned ones.
+        activation: ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or the name of one from a user's file.
+        levels: Quantization levels L, 2^b - 1 for ``lsq_noise``; None keeps the checkpoint's. An activation that has
+            none needs none.
+        calibration: Images that give the first thresholds where they are measured.
         progress: Called during calibration.
+        quantizer: For ``lsq_noise``: ``noise_mode``, ``noise_amp``, ``noise_prob``, ``gradient_scale``.
 
     Raises:
-        ConversionError: Levels neither given nor known, or no images where thresholds must be measured.
+        ConversionError: Levels neither given nor known, no images where thresholds must be measured, or a site whose
+            activations are all 0 there.
     """
     network = checkpoint.build()
     levels = (levels or checkpoint.card.levels) if is_quantized(activation) else None
@@ -55,10 +62,12 @@ def start_network(
         )
     names = {name: spec for name, module in network.named_modules() if (spec := describe(module)) is not None}
     thresholds = {name: spec.threshold for name, spec in names.items()}
-    if any(spec.kind == "relu" for spec in names.values()):
+    # A scale for other levels is no old threshold: s starts from data, as LSQ does.
+    kept = activation != "lsq_noise" or (checkpoint.card.activation, checkpoint.card.levels) == (activation, levels)
+    if not kept or any(spec.kind == "relu" for spec in names.values()):
         if calibration is None:
             raise ConversionError(
-                f"{checkpoint.card.name} has no learned thresholds; pass calibration images to start them from."
+                f"{checkpoint.card.name} has no thresholds to start {activation} from; pass calibration images."
             )
         prepared = prepare(network)
         sites = [Site(name, index, "relu") for index, name in enumerate(prepared.sites)]
@@ -66,8 +75,13 @@ def start_network(
         for site in measured:
             assert site.statistics is not None, "just measured"
             thresholds[site.name] = float(site.statistics.quantiles[PERCENTILE])
+            if not thresholds[site.name] > 0:
+                raise ConversionError(
+                    f"{site.name}: its activations are 0 on the calibration images, so no threshold can start there; "
+                    "use more images, or a network in which that site is alive."
+                )
     for name in names:
-        network.set_submodule(name, ActivationSpec(activation, levels, thresholds[name]).make())
+        network.set_submodule(name, ActivationSpec(activation, levels, thresholds[name], **quantizer).make())
     return network.train()
 
 

@@ -2,17 +2,19 @@
 
 import copy
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pydantic
 from torch import nn
 
-from snnlab.activations import ActivationSpec, is_quantized
+from snnlab.activations import ActivationSpec, LSQNoise, describe, is_quantized
 from snnlab.calibration import NoiseProfile
 from snnlab.core.errors import ConversionError, RecipeError
 from snnlab.core.progress import ProgressCallback, silent
-from snnlab.core.recipe import TrainingChoice
+from snnlab.core.recipe import AdaptorChoice, TrainingChoice
+from snnlab.data import ImageSplit
 from snnlab.io import Checkpoint
 from snnlab.training.batches import Batches
 from snnlab.training.noise import Frozen, noise_hooks, noisy_sites
@@ -30,10 +32,13 @@ def fine_tune(
     dataset: str | None = None,
     normalize: str | None = None,
     state: Path | None = None,
+    adaptor: Mapping[str, Any] | None = None,
     progress: ProgressCallback = silent,
     **training: Any,
 ) -> Checkpoint:
-    """Fine-tune a checkpoint with the noise of a profile, whose std stay as they are. The checkpoint stays.
+    """Fine-tune a checkpoint with the noise of a profile, whose std stay as they are, or with that of Noise Adaptor.
+
+    The checkpoint stays.
 
     For a comparison with its controls, and for std that are measured anew after every epoch (NQ), run an experiment:
     ``snnlab.sweeps.noise_experiment``.
@@ -47,6 +52,8 @@ def fine_tune(
         dataset: Its name; None for the checkpoint's own.
         normalize: Preset or ``"m1,m2,m3/s1,s2,s3"``; None for the checkpoint's own.
         state: Folder that keeps every epoch, from which a stopped training goes on; None keeps nothing.
+        adaptor: Noise Adaptor instead of a profile, ``{}`` with its defaults: fields of ``AdaptorChoice``, such as
+            ``bits``. Its quantizers take the place of all activations, with scales started from calibration images.
         progress: Called after every batch.
         training: Other fields of ``TrainingChoice``: ``activation``, ``levels``, ``learning_rate``, ``batch_size``,
             ``images``, ...
@@ -56,21 +63,28 @@ def fine_tune(
 
     Raises:
         ConversionError: The profile names sites that the network has not.
-        RecipeError: A training field that is not valid, or ``state`` holds another training.
+        RecipeError: A field that is not valid, a profile beside an adaptor, or ``state`` holds another training.
         SimulationError: The loss is no longer a number.
     """
     name = dataset or checkpoint.card.dataset
     if name in ("digits", "mnist"):
         training.setdefault("augment", ("crop",))  # digits are not mirrored
+    if profile is not None and adaptor is not None:
+        raise RecipeError("A profile and an adaptor are two kinds of noise; give one of them.")
     try:
         choice = TrainingChoice(epochs=epochs, **training)
+        quantizer = None if adaptor is None else AdaptorChoice(**adaptor)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise RecipeError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
     where = functools.partial(checkpoint.data, folder=folder, dataset=dataset, normalize=normalize)
     images, calibration = where("train"), where("calibration")
     choice.check_code()
-    network = made_noisy(start_network(checkpoint, choice.activation, levels=choice.levels, calibration=calibration))
+    if quantizer is not None:
+        network = adapted_network(checkpoint, quantizer, calibration)
+    else:
+        network = start_network(checkpoint, choice.activation, levels=choice.levels, calibration=calibration)
+        network = made_noisy(network)
     std = {} if profile is None else profile.std_by_site()
     missing = sorted(set(std) - set(noisy_sites(network)))
     if missing:
@@ -80,7 +94,13 @@ def fine_tune(
         Batches(images, choice.batch_size, choice.augment, seed, choice.images),
         choice,
         folder=state,
-        settings={"checkpoint": checkpoint.card.sha256, "seed": seed, "std": std, **choice.settings()},
+        settings={
+            "checkpoint": checkpoint.card.sha256,
+            "seed": seed,
+            "std": std,
+            "adaptor": None if quantizer is None else quantizer.model_dump(mode="json"),
+            **choice.settings(),
+        },
         hooks=noise_hooks(Frozen(std) if std else None, seed=seed),
         progress=progress,
     )
@@ -96,6 +116,12 @@ def fine_tune(
     )
 
 
+def adapted_network(checkpoint: Checkpoint, quantizer: AdaptorChoice, calibration: ImageSplit) -> nn.Module:
+    """A checkpoint's network with the quantizers of Noise Adaptor, in training mode; errors as ``start_network``."""
+    levels = 2**quantizer.bits - 1
+    return start_network(checkpoint, "lsq_noise", levels=levels, calibration=calibration, **quantizer.quantizer)
+
+
 def quiet_checkpoint(
     base: Checkpoint,
     network: nn.Module,
@@ -109,10 +135,12 @@ def quiet_checkpoint(
 ) -> Checkpoint:
     """A fine-tuned network as a checkpoint without noise, QCFS where it was ``nq``, with the lineage of its base.
 
+    ``lsq_noise`` activations stay, as evaluation and conversion know no noise of theirs; the card tells of it.
+
     Args:
         base: Where the fine-tuning started.
         network: The trained network.
-        activation: Activation that it was trained with.
+        activation: Activation that it was trained with; of ``lsq_noise`` the network itself tells.
         levels: Levels that it was trained with; None for the base's.
         name: Name of the checkpoint.
         dataset: Dataset that it was trained on.
@@ -120,18 +148,12 @@ def quiet_checkpoint(
         note: What was done, one sentence.
     """
     card = base.card
-    sites = noisy_sites(network)
-    kind = "qcfs" if activation == "nq" else activation
-    levels = (levels or card.levels) if is_quantized(kind) else None
     seen = {**card.seen, "train": "yes", "calibration": "yes"}
     if not card.foreign:
         seen |= {split: "no" for split in ("validation", "dev", "test") if split not in seen}
-    spec, plain = ActivationSpec(kind, levels, 1.0), copy.deepcopy(network)
-    for site in sites:
-        plain.set_submodule(site, spec.make())
-    plain.load_state_dict({key: value for key, value in network.state_dict().items() if not key.endswith(".std")})
+    network, spec = _without_noise(network, "qcfs" if activation == "nq" else activation, levels or card.levels)
     return Checkpoint.from_network(
-        plain,
+        network,
         card.architecture,
         spec,
         name=name,
@@ -143,3 +165,18 @@ def quiet_checkpoint(
         origin_sha256=card.origin_sha256 or card.sha256,
         notes=(note,),
     )
+
+
+def _without_noise(network: nn.Module, kind: str, levels: int | None) -> tuple[nn.Module, ActivationSpec]:
+    """What is kept of a trained network, and its activation."""
+    sites = noisy_sites(network)
+    first = next(iter(sites.values()))
+    if isinstance(first, LSQNoise):
+        found = describe(first)
+        assert found is not None, "an activation of ours"
+        return network, found
+    spec, plain = ActivationSpec(kind, levels if is_quantized(kind) else None, 1.0), copy.deepcopy(network)
+    for site in sites:
+        plain.set_submodule(site, spec.make())
+    plain.load_state_dict({key: value for key, value in network.state_dict().items() if not key.endswith(".std")})
+    return plain, spec
