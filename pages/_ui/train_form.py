@@ -14,7 +14,7 @@ from pages._ui.state import View
 KIND, OWN, CONTROL, CONTROL_L = train_state.KIND, "profile", "control", "control_L"
 USUAL = "nq"
 """QCFS, and QCFS with noise in the arms that have any."""
-ARMS = (CONTROL, CONTROL_L, "nq", "half_nq", "uniform", OWN, "double_nq", "reversed")
+ARMS = (CONTROL, CONTROL_L, "nq", "half_nq", "uniform", OWN, "double_nq", "reversed", *sl.sweeps.ADAPTED)
 FIRST_ARMS = (CONTROL, CONTROL_L, "nq", "uniform")
 AS_ARMS = ("NQ", "half NQ")
 """Profiles that an arm of its own trains with."""
@@ -194,11 +194,13 @@ def _recipe(view: View, arms: tuple[str, ...], own: Own | None, activation: str)
             help="This network has no quantized activations: they are put in, and their thresholds start from "
             "calibration images.",
         )
+    adaptor = _adaptor(of, arms)
     _say_width(int(seeds))
     noise = {"split": "calibration"} | (own.noise if own is not None and OWN in arms else {})
     mode = own.mode if own is not None and OWN in arms else "re_estimate"
     values = run.recipe.to_dict()
-    values.pop("noise", None)
+    for part in ("noise", "adaptor"):
+        values.pop(part, None)
     return sl.Recipe.parse(
         {
             **values,
@@ -216,9 +218,50 @@ def _recipe(view: View, arms: tuple[str, ...], own: Own | None, activation: str)
                 "augment": usual["augment"],
                 "noise": mode,
             },
+            **adaptor,
             "experiment": {"arms": arms, "seeds": int(seeds), "steps": [target, *others]},
         }
     )
+
+
+def _adaptor(of: str, arms: tuple[str, ...]) -> dict[str, Any]:
+    """The quantizer of Noise Adaptor and its noise, where one of its arms is chosen: a part of the recipe."""
+    chosen = [arm for arm in sl.sweeps.ADAPTED if arm in arms]
+    if not chosen:
+        return {}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        bits = st.number_input(
+            "Bits",
+            1,
+            8,
+            2,
+            key=f"train-bits-{of}",
+            width=90,
+            help="Noise Adaptor's quantizer has 2^bits - 1 levels; its scale starts from calibration images.",
+        )
+        mode = st.selectbox(
+            "Noise",
+            ("pre_round", "additive"),
+            key=f"train-mode-{of}",
+            format_func=lambda mode: mode.replace("_", " "),
+            width=140,
+            help="pre round: the rounding becomes random, unbiased. additive: noise in place of the rounding, as one "
+            "reading of the paper.",
+        )
+        amplitude = st.number_input(
+            "Amplitude", 0.0, 4.0, 0.5, 0.1, key=f"train-amp-{of}", width=110, help="In steps of the quantizer."
+        )
+        probability = st.number_input(
+            "Probability", 0.0, 1.0, 1.0, 0.1, key=f"train-prob-{of}", width=110, help="Share of elements with noise."
+        )
+    if len(chosen) == 1:
+        missing = next(arm for arm in sl.sweeps.ADAPTED if arm not in chosen)
+        st.caption(
+            "Noise Adaptor differs from the control in its quantizer as well as in its noise: with the arm "
+            f"{sl.figures.arm_name(missing)} beside it, the two are told apart."
+        )
+    values = {"bits": int(bits), "noise_mode": mode, "noise_amp": float(amplitude), "noise_prob": float(probability)}
+    return {"adaptor": values}
 
 
 def _usual(view: View) -> dict[str, Any]:

@@ -123,6 +123,8 @@ def verdict(report: "sl.analysis.NoiseGain") -> str:
             f"{label.md(sl.figures.arm_name(arm))} {sl.figures.gain_text(found[arm])}" for arm in open_ones
         )
         told.append(f"Not told apart from the control: {named}.")
+    if own := sl.figures.own_gains_told(report, target):
+        told.append(label.md(own, 1000))
     return " ".join(told)
 
 
@@ -145,7 +147,8 @@ def explanation() -> None:
             r"\tilde a_l = a_l + m_l\, \mathrm{std}(g_l)\, \varepsilon, \quad \varepsilon \sim N(0, 1) "
             r"\ \text{(training only)}",
         ),
-        "NQ: Huang et al., IEEE TNNLS 2025. The std is measured anew on calibration images after every epoch.",
+        "NQ: Huang et al., IEEE TNNLS 2025. The std is measured anew on calibration images after every epoch. Noise "
+        "Adaptor †: Li and Rajendran, 2024, an interpretation; it puts its noise into a quantizer of its own.",
     )
 
 
@@ -266,7 +269,8 @@ def _checkpoints(run: "sl.runs.Run", report: "sl.analysis.NoiseGain") -> None:
                 shell.refuse(error)
             else:
                 st.rerun()
-    st.caption("QCFS activations: noise is no part of what is converted.")
+    kind = "LSQ" if arm in sl.sweeps.ADAPTED else "QCFS"
+    st.caption(f"{kind} activations: noise is no part of what is converted.")
 
 
 def _code(run: "sl.runs.Run") -> None:

@@ -25,8 +25,8 @@ NumSteps = Annotated[
 Arms = Annotated[
     str | None,
     typer.Option(
-        help="control, control_L, nq, half_nq, double_nq, uniform, reversed, profile; with commas. "
-        "Default: control,control_L,nq,uniform."
+        help="control, control_L, nq, half_nq, double_nq, uniform, reversed, profile, noise_adaptor_none, "
+        "noise_adaptor; with commas. Default: control,control_L,nq,uniform."
     ),
 ]
 Seeds = Annotated[int | None, typer.Option(help="Training seeds of every arm. Default: 5.")]
@@ -51,6 +51,15 @@ Profile = Annotated[Path | None, typer.Option(help="Noise profile (YAML or JSON)
 Freeze = Annotated[bool, typer.Option("--freeze", help="Keep the profile's std as they are, instead of measuring.")]
 NoiseLimit = Annotated[int | None, typer.Option(help="Calibration images that the gap is measured on; default: all.")]
 Compat = Annotated[bool, typer.Option("--paper-compat", help="Mean of batch variances, as in the authors' code of NQ.")]
+Bits = Annotated[int | None, typer.Option(help="Bits of the arms noise_adaptor and noise_adaptor_none. Default: 2.")]
+Mode = Annotated[
+    str | None, typer.Option(help="Noise of the arm noise_adaptor: pre_round, additive or none. Default: pre_round.")
+]
+Amp = Annotated[float | None, typer.Option(help="Its amplitude, in units of the learned scale. Default: 0.5.")]
+Prob = Annotated[float | None, typer.Option(help="Share of elements that it reaches. Default: 1.")]
+ScaleGradient = Annotated[
+    str | None, typer.Option(help="Gradient of the scale over sqrt(images x levels), batch, or numel. Default: batch.")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for every fine-tuned checkpoint and the recipe.")]
 State = Annotated[Path | None, typer.Option(help="Folder that keeps finished epochs; default: the user's data folder.")]
 Device = Annotated[str, typer.Option(help="What trains: cpu, or cuda.")]
@@ -76,6 +85,11 @@ def train(
     freeze: Freeze = False,
     noise_limit: NoiseLimit = None,
     paper_compat: Compat = False,
+    bits: Bits = None,
+    noise_mode: Mode = None,
+    noise_amp: Amp = None,
+    noise_prob: Prob = None,
+    gradient_scale: ScaleGradient = None,
     out: Out = None,
     state: State = None,
     device: Device = "cpu",
@@ -108,6 +122,13 @@ def train(
             "noise": "freeze" if freeze else None,
         },
         noise={"limit": noise_limit, "paper_compat": paper_compat or None},
+        adaptor={
+            "bits": bits,
+            "noise_mode": noise_mode,
+            "noise_amp": noise_amp,
+            "noise_prob": noise_prob,
+            "gradient_scale": gradient_scale,
+        },
         profile=profile,
     )
     if helping():
@@ -128,6 +149,11 @@ def train(
     _record(run)
     if out is not None:
         warn(f"wrote {write_networks(run, out, state)} checkpoints and recipe.yaml to {out}")
+    if "noise_adaptor" in gain.arms and gain.own_control("noise_adaptor") is None:
+        warn(
+            "noise_adaptor differs from control in its quantizer as well as in its noise: add the arm "
+            "noise_adaptor_none to tell what the noise brings."
+        )
     if len(gain.seeds) == 1:
         warn("one seed: there is no interval over seeds, low and high are missing; train at least three.")
     if json:
@@ -145,6 +171,7 @@ def experiment_recipe(
     seeds: int | None = None,
     training: dict[str, Any] | None = None,
     noise: dict[str, Any] | None = None,
+    adaptor: dict[str, Any] | None = None,
     profile: Path | None = None,
 ) -> "Recipe":
     """The recipe of an experiment from what was typed; None where nothing was, and a recipe file's values hold.
@@ -170,6 +197,15 @@ def experiment_recipe(
         drawn |= {"std": _read_profile(profile, asked[0]), "multipliers": {}, "scale": 1.0}
     made = base.changed(noise=drawn, training=typed, experiment=experiment)
     assert made.experiment is not None, "given just now"
+    quantizer = {name: value for name, value in (adaptor or {}).items() if value is not None}
+    if {"noise_adaptor", "noise_adaptor_none"} & set(made.experiment.arms):
+        made = made.changed(adaptor=quantizer)
+    elif quantizer:
+        raise RecipeError(
+            f"--{next(iter(quantizer)).replace('_', '-')} is of the arms noise_adaptor and noise_adaptor_none, and "
+            "none of them is among --arms; add one."
+        )
+    assert made.experiment is not None, "as before"
     if "profile" in made.experiment.arms and profile is None and (base.noise is None):
         raise RecipeError("The arm profile needs --profile FILE; write one with fit-noise --out FILE.")
     if typed.get("noise") == "freeze" and "profile" not in made.experiment.arms:
@@ -230,6 +266,7 @@ def gain_as_json(gain: "NoiseGain") -> dict[str, Any]:
             "snn_accuracy": {str(step): gain.accuracy(arm, step) for step in gain.steps},
             "gain_over_control": {str(step): _plain(gain.gain(arm, step)) for step in gain.steps},
         }
+        | _over_own(gain, arm)
         for arm in gain.arms
     ]
     return {
@@ -245,15 +282,25 @@ def gain_as_json(gain: "NoiseGain") -> dict[str, Any]:
     }
 
 
+def _over_own(gain: "NoiseGain", arm: str) -> dict[str, Any]:
+    """What the noise alone brings, of an arm that differs from the control in more; nothing for the others."""
+    other = gain.own_control(arm)
+    if other is None:
+        return {}
+    over = {str(step): _plain(gain.own_gain(arm, step)) for step in gain.steps}
+    return {"own_control": other, "gain_over_own_control": over}
+
+
 def told(gain: "NoiseGain") -> list[str]:
     """The experiment in lines for people."""
     seeds = f"{len(gain.seeds)} seed{'s' * (len(gain.seeds) != 1)}"
+    width = max(10, *(len(arm) + 1 for arm in gain.arms))
     lines = [
         f"{gain.split}, {gain.images} images, {seeds}, {gain.epochs} epoch{'s' * (gain.epochs != 1)}. SNN "
         "accuracy in %, then points over the control",
         "with the 95 % t interval over seeds.",
         "",
-        f"{'arm':<10}{'ANN':>7}" + "".join(f"{f'T = {step}':>27}" for step in gain.steps),
+        f"{'arm':<{width}}{'ANN':>7}" + "".join(f"{f'T = {step}':>27}" for step in gain.steps),
     ]
     for arm in ("base", *gain.arms):
         base = arm == "base"
@@ -265,11 +312,15 @@ def told(gain: "NoiseGain") -> list[str]:
             interval = f" [{100 * found.low:+5.1f}, {100 * found.high:+5.1f}]" if found.low == found.low else ""
             over = "" if arm == "control" else f" {100 * found.value:+5.1f}{interval}"
             cells.append(f"{100 * accuracy:6.2f}{over:<21}")
-        lines.append(f"{arm:<10}{100 * ann:>7.2f}" + "".join(f"{cell:>27}" for cell in cells))
+        lines.append(f"{arm:<{width}}{100 * ann:>7.2f}" + "".join(f"{cell:>27}" for cell in cells))
     lines += [
         "",
         "base is the checkpoint before fine-tuning, on the same images; control the same fine-tuning without noise.",
     ]
+    for arm in gain.arms:
+        if (other := gain.own_control(arm)) is not None:
+            lines += [f"{arm} has another quantizer than control; what its noise alone brings is over {other}:"]
+            lines += [f"  T = {step}: {_in_points(gain.own_gain(arm, step))}" for step in gain.steps]
     if len(gain.steps) > 1:
         lines.append(f"T = {gain.target} is the question; the other T are exploratory.")
     return lines
@@ -306,6 +357,11 @@ def _check_folder(path: Path) -> None:
         raise RecipeError(f"--out {str(path)!r} is a file; name a folder.")
     if not path.parent.exists():
         raise RecipeError(f"--out {str(path)!r}: the folder {str(path.parent)!r} does not exist.")
+
+
+def _in_points(gain: "Gain") -> str:
+    interval = f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]" if gain.low == gain.low else ""
+    return f"{100 * gain.value:+.1f}{interval}"
 
 
 def _plain(gain: "Gain") -> dict[str, float | None]:

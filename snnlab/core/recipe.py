@@ -281,7 +281,42 @@ class TrainingChoice(_Part):
             self.code.check("activation")
 
 
-Arm = Literal["control", "control_L", "nq", "half_nq", "double_nq", "uniform", "reversed", "profile"]
+class AdaptorChoice(_Part):
+    """The quantizer that the arms ``noise_adaptor`` and ``noise_adaptor_none`` put in place of the activations.
+
+    Args:
+        bits: b; p = 2^b - 1 levels.
+        noise_mode: ``pre_round`` rounds at random, ``additive`` replaces the rounding, ``none`` only rounds; of the arm
+            ``noise_adaptor``, as the other one has none.
+        noise_amp: Amplitude of the uniform noise, in units of the learned scale s.
+        noise_prob: Share of elements with noise.
+        gradient_scale: The gradient of s is scaled by 1 / sqrt(B p) (``batch``) or 1 / sqrt(numel p) (``numel``).
+    """
+
+    bits: int = Field(default=2, ge=1, le=8)
+    noise_mode: Literal["pre_round", "additive", "none"] = "pre_round"
+    noise_amp: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    noise_prob: float = Field(default=1.0, ge=0, le=1)
+    gradient_scale: Literal["batch", "numel"] = "batch"
+
+    @property
+    def quantizer(self) -> dict[str, Any]:
+        """The fields beside ``bits``."""
+        return self.model_dump(mode="json", exclude={"bits"})
+
+
+Arm = Literal[
+    "control",
+    "control_L",
+    "nq",
+    "half_nq",
+    "double_nq",
+    "uniform",
+    "reversed",
+    "profile",
+    "noise_adaptor_none",
+    "noise_adaptor",
+]
 
 
 class ExperimentChoice(_Part):
@@ -291,7 +326,8 @@ class ExperimentChoice(_Part):
         arms: What is compared: ``control`` has no noise, ``control_L`` none and L = T, ``nq`` the std measured anew
             after every epoch, ``half_nq`` and ``double_nq`` that times 1/2 and 2, ``uniform`` the same std / threshold
             everywhere at equal root mean square, ``reversed`` its values from last site to first, ``profile`` the
-            recipe's own.
+            recipe's own. ``noise_adaptor`` and ``noise_adaptor_none`` have another quantizer, with and without its
+            noise: they differ from each other in noise alone, and from ``control`` in the quantizer too.
         seeds: Number of training seeds, counted from the recipe's.
         steps: T at which the SNN is read; the first one is the question, the others are exploratory.
     """
@@ -323,6 +359,7 @@ class Recipe(_Part):
         traces: Single neurons kept per site, class and snapshot for the one-neuron view.
         noise: Noise calibration and the noisy ANN; None for neither.
         training: Training or fine-tuning before the conversion; None for neither.
+        adaptor: Quantizer and noise of the arms ``noise_adaptor`` and ``noise_adaptor_none``; None for its defaults.
         experiment: Fine-tunings that are compared; None for none.
         dtype: ``float32``, or ``float64`` for edge cases.
         seed: Seed of every random choice.
@@ -336,6 +373,7 @@ class Recipe(_Part):
     traces: int = Field(default=0, ge=0, le=16)
     noise: NoiseChoice | None = None
     training: TrainingChoice | None = None
+    adaptor: AdaptorChoice | None = None
     experiment: ExperimentChoice | None = None
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = Field(default=0, ge=0)

@@ -2,7 +2,7 @@
 
 from snnlab.figures import export, style, tables
 from snnlab.figures.accuracy import accuracy_vs_steps
-from snnlab.figures.arms import arm_name, arm_note, arm_role, gain_table, gain_text
+from snnlab.figures.arms import arm_name, arm_note, arm_role, gain_table, gain_text, own_gains_told
 from snnlab.figures.compare import comparison
 from snnlab.figures.edits import conversion_change
 from snnlab.figures.export import bundle
@@ -46,6 +46,7 @@ __all__ = [
     "noise_profile",
     "noise_scales",
     "ordinal",
+    "own_gains_told",
     "paper_table",
     "residual_overview",
     "residual_site",

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from snnlab.analysis.reports import BASE, CONTROL, Gain, NoiseGain
+from snnlab.analysis.reports import BASE, CONTROL, OWN_CONTROLS, Gain, NoiseGain
 from snnlab.figures.tables import number, percent
 
 _NAMES = {
@@ -15,6 +15,11 @@ _NAMES = {
     "uniform": ("uniform", "same std / threshold everywhere, equal RMS"),
     "reversed": ("reversed", "measured std / threshold from last site to first"),
     "profile": ("yours", "the profile drawn on the Noise page"),
+    "noise_adaptor_none": (
+        "LSQ, no noise",
+        "Noise Adaptor's quantizer without its noise: the control of Noise Adaptor",
+    ),
+    "noise_adaptor": ("Noise Adaptor †", "another quantizer, with noise: what the noise brings is over LSQ, no noise"),
 }
 _ROLES = {
     BASE: "input",
@@ -26,6 +31,8 @@ _ROLES = {
     "uniform": "fourth",
     "reversed": "fifth",
     "profile": "compared",
+    "noise_adaptor_none": "ann",
+    "noise_adaptor": "seventh",
 }
 
 OVER_DEPTH = (CONTROL, "nq", "profile")
@@ -62,6 +69,24 @@ def arm_accuracy(report: NoiseGain, arm: str, step: int | None) -> float:
     return report.base_accuracy(step) if arm == BASE else report.accuracy(arm, step)
 
 
+def own_gains_told(report: NoiseGain, step: int) -> str:
+    """Sentences on the arms that have a control of their own, as zero is not what their noise alone brings."""
+    told = []
+    for arm in report.arms:
+        if (other := report.own_control(arm)) is not None:
+            found = gain_text(report.own_gain(arm, step))
+            told.append(
+                f"{arm_name(arm)} has another quantizer than the control; its noise alone brings {found} points, over "
+                f"{arm_name(other)}."
+            )
+        elif arm in OWN_CONTROLS:
+            told.append(
+                f"{arm_name(arm)} has another quantizer than the control; what its noise alone brings needs the arm "
+                f"{arm_name(OWN_CONTROLS[arm])}."
+            )
+    return " ".join(told)
+
+
 def gain_text(gain: Gain, decimals: int = 1) -> str:
     """A gain in points, with its t interval over seeds where there is one.
 
@@ -86,5 +111,9 @@ def gain_table(report: NoiseGain) -> pd.DataFrame:
             row[f"T = {step}{remark}"] = percent(arm_accuracy(report, arm, step))
             text = "–" if arm == CONTROL else gain_text(arm_gain(report, arm, step), 2)
             row[f"points over control, T = {step}{remark}"] = text
+            if any(report.own_control(other) for other in report.arms):
+                own = report.own_control(arm)
+                told = "–" if own is None else f"{gain_text(report.own_gain(arm, step), 2)} over {arm_name(own)}"
+                row[f"points for its noise alone, T = {step}{remark}"] = told
         rows.append(row)
     return pd.DataFrame(rows)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snnlab.analysis.reports import BASE, CONTROL, Gain, NoiseGain
-from snnlab.figures.arms import arm_accuracy, arm_gain, arm_name, arm_note, arm_role, gain_text
+from snnlab.figures.arms import arm_accuracy, arm_gain, arm_name, arm_note, arm_role, gain_text, own_gains_told
 from snnlab.figures.figure import Figure
 from snnlab.figures.scene import Axis, Layout, Mark, Note, Panel, Points, Rule, Segments, number_ticks
 from snnlab.figures.tables import number, percent
@@ -65,6 +65,7 @@ def noise_gain(report: NoiseGain, step: int | None = None) -> Figure:
             + (" With one seed there is no interval over seeds: train at least three." if single else "")
             + ("" if step == report.target else f" The question was asked at T = {report.target}.")
             + explored
+            + (f" {own}" if (own := own_gains_told(report, step)) else "")
         ),
     )
 

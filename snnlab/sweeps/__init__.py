@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
+    "ADAPTED": "places",
     "CONTROLS": "places",
     "LiveEpoch": "watched",
     "LiveExperiment": "watched",
@@ -21,7 +22,7 @@ __all__ = [*_WHERE]
 if TYPE_CHECKING:
     from snnlab.sweeps.cost import pace_recipe, seconds_left
     from snnlab.sweeps.experiment import noise_experiment
-    from snnlab.sweeps.places import CONTROLS
+    from snnlab.sweeps.places import ADAPTED, CONTROLS
     from snnlab.sweeps.run import experiment_run
     from snnlab.sweeps.snippets import as_train_cli
     from snnlab.sweeps.watched import LiveEpoch, LiveExperiment, live, tuned_file

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from snnlab.calibration import NoiseProfile
 from snnlab.core.recipe import NoiseChoice, TrainingChoice
 from snnlab.data import ImageSplit
-from snnlab.sweeps.places import CONTROLS, OWN
+from snnlab.sweeps.places import ADAPTED, CONTROLS, OWN
 from snnlab.training.noise import Frozen, ReEstimated
 
 SHAPES: dict[str, Callable[[NoiseProfile], NoiseProfile]] = {
@@ -31,7 +31,7 @@ def noise_of(
     target: int,
     base: Callable[[], NoiseProfile],
 ) -> ReEstimated | Frozen | None:
-    """Where the std of an arm comes from; None for the controls, which have none.
+    """Where the std of an arm comes from; None for the controls, and for ``noise_adaptor``, whose noise is its own.
 
     Args:
         arm: Name.
@@ -41,7 +41,7 @@ def noise_of(
         target: T of the gap.
         base: Gives the profile measured before fine-tuning, which turns a drawn std into a multiplier.
     """
-    if arm in CONTROLS:
+    if arm in CONTROLS or arm in ADAPTED:
         return None
     if arm == OWN:
         if training.noise == "freeze":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
-from snnlab.activations.nq import switch_noise
+from snnlab.activations import switch_noise
 from snnlab.analysis.accuracy import predict
 from snnlab.analysis.reports import wilson_interval
 from snnlab.analysis.reports.gain import CURVES
@@ -24,12 +24,12 @@ from snnlab.runs.execute import Prepared, resolve
 from snnlab.simulation import simulate
 from snnlab.sweeps.arms import levels_of
 from snnlab.sweeps.cells import Cell
-from snnlab.sweeps.places import experiment_of
+from snnlab.sweeps.places import ADAPTED, adaptor_of, experiment_of
 from snnlab.sweeps.watched import LiveEpoch
 from snnlab.training import Epoch, start_network
 from snnlab.training.noise import LEARNED, measured_profile
 from snnlab.training.start import made_noisy
-from snnlab.training.tuning import quiet_checkpoint
+from snnlab.training.tuning import adapted_network, quiet_checkpoint
 
 VALIDATED = 1000
 """Images of ``validation`` whose accuracy is watched."""
@@ -82,8 +82,11 @@ class Bench:
         return tuple(site["name"] for site in self.prepared.checkpoint.card.sites)
 
     def start(self, arm: str) -> nn.Module:
-        """The network that an arm starts from, with activations that take noise, and still without."""
-        levels, checkpoint = levels_of(arm, self.training, self.target), self.prepared.checkpoint
+        """The network that an arm starts from: with its quantizers, or with activations that take noise, still without."""
+        checkpoint = self.prepared.checkpoint
+        if arm in ADAPTED:
+            return adapted_network(checkpoint, adaptor_of(self.recipe, arm), self.fit)
+        levels = levels_of(arm, self.training, self.target)
         return made_noisy(start_network(checkpoint, self.training.activation, levels=levels, calibration=self.fit))
 
     def profile(self, network: nn.Module) -> NoiseProfile:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from snnlab.core.recipe import Recipe, TrainingChoice
-from snnlab.sweeps.places import CONTROLS, experiment_of, seeds_of
+from snnlab.sweeps.places import ADAPTED, CONTROLS, experiment_of, seeds_of
 from snnlab.sweeps.watched import live
 
 
@@ -30,7 +30,7 @@ def seconds_left(recipe: Recipe, pace: Mapping[str, float]) -> float:
     each = (recipe.training or TrainingChoice()).epochs
     seconds = pace["read"]  # the untouched checkpoint
     for arm in experiment_of(recipe).arms:
-        noisy = 0.0 if arm in CONTROLS else pace["noise"]
+        noisy = 0.0 if arm in (*CONTROLS, *ADAPTED) else pace["noise"]
         for seed in seeds_of(recipe):
             if (arm, seed) not in kept.finished:
                 left = each - len(kept.of(arm, seed))

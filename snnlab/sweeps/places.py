@@ -9,12 +9,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from snnlab.core.recipe import RESULTS_VERSION, ExperimentChoice, NoiseChoice, Recipe, TrainingChoice
+from snnlab.core.recipe import RESULTS_VERSION, AdaptorChoice, ExperimentChoice, NoiseChoice, Recipe, TrainingChoice
 from snnlab.runs.paths import training_folder
 from snnlab.runs.store import Store
 
 VERB = "train"
-CONTROLS = ("control", "control_L")
+CONTROLS = ("control", "control_L", "noise_adaptor_none")
+"""Arms without noise."""
+
+ADAPTED = ("noise_adaptor_none", "noise_adaptor")
+"""Arms with the quantizer of Noise Adaptor."""
+
 OWN = "profile"
 """The arm that trains with the user's own profile."""
 
@@ -53,9 +58,15 @@ def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
         "arm": arm,
         "seed": seed,
     }
-    if arm != "control":
+    if arm in ADAPTED:
+        settings["adaptor"] = adaptor_of(recipe, arm).model_dump(mode="json")
+        measured = recipe.noise or NoiseChoice()
+        settings["scales"] = {"split": measured.split, "limit": measured.limit}  # images that s starts from
+        for name in ("activation", "code", "levels"):  # the quantizer tells
+            training.pop(name, None)
+    elif arm != "control":
         settings["target"] = experiment_of(recipe).steps[0]
-    if arm not in CONTROLS:
+    if arm not in (*CONTROLS, *ADAPTED):
         noise = (recipe.noise or NoiseChoice()).model_dump(mode="json")
         fields: tuple[str, ...] = ("split", "limit", "paper_compat")
         if arm == OWN:
@@ -75,6 +86,14 @@ def reading_settings(recipe: Recipe) -> dict[str, Any]:
         "steps": list(experiment.steps),
         "noise": {"split": noise.split, "limit": noise.limit, "paper_compat": noise.paper_compat},
     }
+
+
+def adaptor_of(recipe: Recipe, arm: str) -> AdaptorChoice:
+    """Quantizer and noise of an arm of ``ADAPTED``; without noise, its amplitude and probability do not matter."""
+    choice = recipe.adaptor or AdaptorChoice()
+    if arm == "noise_adaptor":
+        return choice
+    return AdaptorChoice(bits=choice.bits, gradient_scale=choice.gradient_scale, noise_mode="none")
 
 
 def experiment_of(recipe: Recipe) -> ExperimentChoice:

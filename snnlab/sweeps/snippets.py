@@ -3,8 +3,8 @@
 import json
 import shlex
 
-from snnlab.core.recipe import NoiseChoice, Recipe, TrainingChoice
-from snnlab.sweeps.places import OWN, experiment_of
+from snnlab.core.recipe import AdaptorChoice, NoiseChoice, Recipe, TrainingChoice
+from snnlab.sweeps.places import ADAPTED, OWN, experiment_of
 
 
 def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str = "") -> str:
@@ -51,6 +51,11 @@ def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str =
         words += ["--noise-limit", str(noise.limit)]
     if noise.paper_compat:
         words += ["--paper-compat"]
+    if set(ADAPTED) & set(choice.arms):
+        adaptor, plain = recipe.adaptor or AdaptorChoice(), AdaptorChoice()
+        for name, value in adaptor.model_dump(mode="json").items():
+            if value != getattr(plain, name):
+                words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     if recipe.seed:
         words += ["--seed", str(recipe.seed)]
     codes = [part.code for part in (checkpoint, training) if part.code is not None]

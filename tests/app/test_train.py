@@ -70,6 +70,29 @@ def test_the_control_cannot_be_left_out(at_page):
     assert set(pills.value) == {"control", "nq"}
 
 
+def test_noise_adaptor_is_an_arm_with_a_quantizer_of_its_own(at_page, pool):
+    at = at_page("train")
+    pills = next(element for element in at.get("button_group") if "Arms" in element.label)
+    pills.set_value(["control", "noise_adaptor"]).run()
+    assert "with the arm LSQ, no noise beside it" in markdown(at)
+    next(element for element in at.number_input if element.label == "Bits").set_value(3).run()
+    next(element for element in at.selectbox if element.label == "Noise").set_value("additive").run()
+    button(at, "Train").click().run()
+    recipe = sl.Recipe.parse(pool.last("experiment").arguments["recipe"])
+    assert recipe.experiment.arms == ("control", "noise_adaptor")
+    assert (recipe.adaptor.bits, recipe.adaptor.noise_mode, recipe.adaptor.noise_amp) == (3, "additive", 0.5)
+
+
+def test_what_noise_alone_brings_is_told_over_its_own_control(at_page, shipped, store):
+    report = noise_gain_report(arms=("control", "noise_adaptor_none", "noise_adaptor"))
+    run = experiment_of(shipped, report)
+    store.save(run)
+    at = at_page("train", experiment=run.id[:12])
+    own = sl.figures.gain_text(report.own_gain("noise_adaptor", 2))
+    said = markdown(at).replace("\\", "")
+    assert f"its noise alone brings {own} points, over LSQ, no noise" in said
+
+
 @pytest.mark.parametrize(("seeds", "said"), [(3, "2.5 standard deviations"), (1, "no interval over seeds")])
 def test_few_seeds_come_with_a_remark(at_page, seeds, said):
     at = at_page("train")

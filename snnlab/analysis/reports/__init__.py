@@ -9,7 +9,7 @@ from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
 from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
 from snnlab.analysis.reports.final import FinalEvaluation
-from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, Gain, NoiseGain
+from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, OWN_CONTROLS, Gain, NoiseGain
 from snnlab.analysis.reports.neuron_traces import NeuronTraces
 from snnlab.analysis.reports.noise import Estimate, NoiseReport, estimate
 from snnlab.analysis.reports.normalization import NormalizationReport

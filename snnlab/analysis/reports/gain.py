@@ -13,6 +13,9 @@ from snnlab.core.histogram import CLASSES, EXACT, EXCESS, K_LIMIT, MISSING, SATU
 
 RESAMPLES = 2000
 BASE, CONTROL = "base", "control"
+OWN_CONTROLS = {"noise_adaptor": "noise_adaptor_none"}
+"""Arms that differ from ``control`` in more than their noise -> the arm that differs from them in noise alone."""
+
 WHOLE = "whole network"
 CURVES = ("loss", "ann", "noisy_ann", "snn")
 """What is watched after every epoch: training loss, and accuracies on ``validation``, the SNN's at the first step."""
@@ -139,14 +142,33 @@ class NoiseGain(Report):
         """What an arm brings over the control, paired by seed; errors as ``correct``."""
         return _gain(self.correct(arm, step), self.correct(CONTROL, step))
 
+    def own_control(self, arm: str) -> str | None:
+        """The trained arm that differs from this one in its noise alone, where that is not ``control``; else None."""
+        other = OWN_CONTROLS.get(arm)
+        return other if other in self.arms and arm in self.arms else None
+
+    def own_gain(self, arm: str, step: int | None) -> Gain:
+        """What the noise of an arm with a control of its own brings over that control; paired by seed.
+
+        Raises:
+            SnnlabError: No such arm or step, or no own control of it was trained.
+        """
+        other = self.own_control(arm)
+        if other is None:
+            raise SnnlabError(f"The arm {arm!r} has no trained control of its own; compare it with {CONTROL!r}.")
+        return _gain(self.correct(arm, step), self.correct(other, step))
+
     def base_gain(self, step: int | None) -> Gain:
         """The untouched checkpoint minus the control."""
         base = self.base_ann if step is None else self.base_snn[self._step(step)]
         return _gain(np.broadcast_to(base, self.correct(CONTROL, step).shape), self.correct(CONTROL, step))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per arm and step (0 for the ANN): accuracy, gain over the control with both intervals."""
-        rows = []
+        """One row per arm and step (0 for the ANN): accuracy, gain over the control with both intervals.
+
+        Where an arm has a control of its own, columns tell its gain over that; empty for the other arms.
+        """
+        rows, owned = [], any(self.own_control(arm) for arm in self.arms)
         for arm in (BASE, *self.arms):
             for step in (None, *self.steps):
                 gain = self.base_gain(step) if arm == BASE else self.gain(arm, step)
@@ -163,9 +185,17 @@ class NoiseGain(Report):
                         "images_low": gain.images_low,
                         "images_high": gain.images_high,
                         "exploratory": step != self.target,
+                        **(self._own_columns(arm, step) if owned else {}),
                     }
                 )
         return pd.DataFrame(rows).assign(seeds=len(self.seeds), images=self.images, split=self.split)
+
+    def _own_columns(self, arm: str, step: int | None) -> dict[str, str | float]:
+        other = self.own_control(arm)
+        if other is None:
+            return {"own_control": "", "own_gain": np.nan, "own_low": np.nan, "own_high": np.nan}
+        own = self.own_gain(arm, step)
+        return {"own_control": other, "own_gain": own.value, "own_low": own.low, "own_high": own.high}
 
     @property
     def looked_inside(self) -> bool:

@@ -10,6 +10,7 @@ ARMS = ("control", "control_L", "nq", "half_nq", "uniform", "profile")
 def noise_gain_report(arms=ARMS, *, seeds=5, images=270, steps=(2, 1, 4, 8), epochs=12, sites=9):
     rng = np.random.default_rng(3)
     lift = {"control": 0.0, "control_L": 0.04, "nq": 0.1, "half_nq": 0.06, "uniform": 0.07, "profile": 0.02}
+    lift |= {"noise_adaptor_none": 0.03, "noise_adaptor": 0.09}
     base = {2: 0.74, 1: 0.35, 4: 0.9, 8: 0.95}
     hard = rng.random(images)
     snn = np.stack(
@@ -18,7 +19,7 @@ def noise_gain_report(arms=ARMS, *, seeds=5, images=270, steps=(2, 1, 4, 8), epo
             for arm in arms
         ]
     )
-    noisy = np.array([arm.startswith("control") for arm in arms])
+    noisy = np.array([arm.startswith("control") or arm.endswith("_none") for arm in arms])
     depth = 0.1 + 0.12 * np.abs(np.sin(np.arange(sites)))
     std = np.where(noisy[:, None, None, None], 0.0, depth * np.linspace(1, 0.8, epochs)[:, None]) * np.ones(
         (len(arms), seeds, epochs, sites)
