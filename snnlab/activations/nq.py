@@ -91,7 +91,7 @@ def with_noise(activation: nn.Module, std: float, *, seed: int = 0) -> nn.Module
     """A noisy activation in place of ``activation``, whose threshold it copies; off in evaluation.
 
     Args:
-        activation: ReLU, ReLU6, clipped ReLU, QCFS, the quantizer of Noise Adaptor, one of a user's file, or a noisy one.
+        activation: ReLU, ReLU6, clipped ReLU, QCFS, ``LSQNoise``, one of a user's file, or a noisy one of them.
         std: Std of the noise, activation units.
         seed: Seed of the noise.
     """

@@ -23,7 +23,7 @@ class ActivationSpec:
     """An activation as data.
 
     Args:
-        kind: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or the name of one from a user's file.
+        kind: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or one from a user's file.
         levels: Quantization levels L, where it is quantized; for ``lsq_noise`` p = 2^b - 1.
         threshold: Start value of the learnable threshold, activation units; for ``lsq_noise`` s p.
         std: Std of the noise, for NQ, activation units.

@@ -82,7 +82,7 @@ class Bench:
         return tuple(site["name"] for site in self.prepared.checkpoint.card.sites)
 
     def start(self, arm: str) -> nn.Module:
-        """The network that an arm starts from: with its quantizers, or with activations that take noise, still without."""
+        """The network that an arm starts from: with its own quantizers, or activations that take noise."""
         checkpoint = self.prepared.checkpoint
         if arm in ADAPTED:
             return adapted_network(checkpoint, adaptor_of(self.recipe, arm), self.fit)

@@ -148,9 +148,9 @@ def test_the_network_is_left_as_it_was():
 
     one = network()
     before = [type(module) for module in one.modules()]
-    with devices.in_step(one, Two()):
+    with devices.in_step(one, Two()) as share:
         assert isinstance(one[1], devices.SharedBatchNorm)
-        assert one[2].noise is False
+        assert one[2].part is share
     assert [type(module) for module in one.modules()] == before
-    assert one[2].noise is None
+    assert one[2].part is None
     assert not one[2]._forward_hooks
