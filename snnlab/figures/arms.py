@@ -35,7 +35,7 @@ _ROLES = {
     "noise_adaptor": "seventh",
 }
 
-OVER_DEPTH = (CONTROL, "nq", "profile")
+OVER_DEPTH = (CONTROL, "nq", "profile", "noise_adaptor")
 """Arms that a chart over depth shows beside the untouched base: more would hide each other."""
 
 
