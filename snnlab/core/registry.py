@@ -77,8 +77,8 @@ class MethodCard:
         citation: Key into ``snnlab.core.references``.
         year: Year of publication.
         evidence: How sure our specification is.
-        needs: Any of ``"learned_thresholds"``, ``"calibration_data"``, ``"validation_data"``, and the one kind of activation
-            that it converts, such as ``"lsq_noise"``; of an activation ``"levels"`` where it is quantized.
+        needs: Any of ``"learned_thresholds"``, ``"calibration_data"``, ``"validation_data"``, and the one kind of
+            activation that it converts, such as ``"lsq_noise"``; of an activation ``"levels"`` where it is quantized.
         parameters: Hyper-parameters, in the order to show them.
         equation: LaTeX of the defining rule.
         depends_on_num_steps: The network is converted for one T; read earlier, it is not what a conversion for that

@@ -142,7 +142,7 @@ def test_a_noisy_ann_at_chance_is_said_once(capsys):
         (["--out", "/nowhere/else"], "does not exist"),
         (["--freeze"], "--freeze keeps the std of the arm profile"),
         (["--device", "abacus"], "There is no device 'abacus'"),
-        (["--devices", "0"], "devices is 0; training needs at least 1"),
+        (["--devices", "0"], "devices is 0; at least 1 is needed"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(words, reason):
