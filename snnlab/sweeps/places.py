@@ -50,6 +50,7 @@ def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
     identity = recipe.identity()
     training = (recipe.training or TrainingChoice()).settings()
     mode = training.pop("noise")
+    measured = recipe.noise or NoiseChoice()
     settings: dict[str, Any] = {
         "results_version": RESULTS_VERSION,
         "checkpoint": identity["checkpoint"],
@@ -57,11 +58,11 @@ def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
         "training": training,
         "arm": arm,
         "seed": seed,
+        # What the base has no thresholds or scales of starts from these images, in every arm.
+        "start": {"split": measured.split, "limit": measured.limit},
     }
     if arm in ADAPTED:
         settings["adaptor"] = adaptor_of(recipe, arm).model_dump(mode="json")
-        measured = recipe.noise or NoiseChoice()
-        settings["scales"] = {"split": measured.split, "limit": measured.limit}  # images that s starts from
         for name in ("activation", "code", "levels"):  # the quantizer tells
             training.pop(name, None)
     elif arm != "control":

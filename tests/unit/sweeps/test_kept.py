@@ -223,3 +223,5 @@ def test_settings_hold_what_the_weights_depend_on_and_nothing_else():
     assert "target" not in control
     assert set(nq["noise"]) == {"split", "limit", "paper_compat"}
     assert "split" not in nq["data"]
+    fewer = made.changed(noise={"limit": 17})  # from which thresholds start where the base has none
+    assert training_settings(fewer, "control", 0) != control
