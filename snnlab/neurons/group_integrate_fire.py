@@ -23,6 +23,7 @@ class GroupIntegrateFire(IntegrateFire):
         ConversionError: As ``IntegrateFire``, or no member.
 
     Example:
+        >>> import torch
         >>> neuron = GroupIntegrateFire(0.25, members=4, initial_fraction=0.5)
         >>> neuron(torch.tensor([0.65])).item()
         0.75
