@@ -33,6 +33,7 @@ class Server:
     def start(self):
         environment = {**os.environ, "SNNLAB_STORE": str(self.store), "XDG_CACHE_HOME": str(self.home / "cache")}
         environment |= {"SNNLAB_DATA_ROOTS": str(self.home), "OMP_NUM_THREADS": "1"}
+        environment["XDG_DATA_HOME"] = str(self.home / "data")  # where trainings are kept: none of an earlier test
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(self.port)]
         with self.log.open("a") as out:
