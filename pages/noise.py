@@ -9,7 +9,7 @@ import snnlab as sl
 from pages._ui import explain, jobs, label, noise_sites, shell, show
 from pages._ui.noise_view import asks, downloads, exact, noise_view, pack, told
 from pages._ui.noise_view.drawn import Drawn
-from pages._ui.noise_view.found import Found, find, recipe_of
+from pages._ui.noise_view.found import NOISE, Found, find, recipe_of
 from pages._ui.noise_view.vector import VectorError
 
 QUESTION = "What noise stands for the conversion error, and where does it belong?"
@@ -58,12 +58,7 @@ def explanation() -> None:
 
 def measure(view: shell.View, run: sl.runs.Run, title: str) -> None:
     """The button that measures the gap, and the job behind it in place."""
-    recipe = recipe_of(run, view.target)
-    if st.button(title, type="primary", disabled=jobs.busy("noise"), key="noise-measure"):
-        jobs.start("noise", {"recipe": recipe.to_dict()})
-        st.rerun()
-    with st.container(height=PROGRESS_PIXELS + 32, border=False, key="noise-job"):
-        jobs.panel("noise")
+    NOISE.offer(recipe_of(run, view.target), title)
 
 
 def unmeasured(view: shell.View, run: sl.runs.Run) -> None:

@@ -8,22 +8,27 @@ import pytest
 import snnlab
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+WITH_PYTHON = tuple(name for name in DOCUMENTS if "```python\n" in (ROOT / name).read_text(encoding="utf-8"))
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_readme_shows_python():
+    assert "README.md" in WITH_PYTHON
+
+
+@pytest.mark.parametrize("name", WITH_PYTHON)
+def test_the_python_of_a_document_runs(name, tmp_path, monkeypatch):
+    text = (ROOT / name).read_text(encoding="utf-8")
     blocks = list(FENCE.finditer(text))
-    assert blocks, "README.md shows no Python"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SNNLAB_STORE", str(tmp_path / "runs.sqlite"))
 
-    namespace: dict[str, object] = {"__name__": "readme"}
+    namespace: dict[str, object] = {"__name__": "document"}
     for block in blocks:
-        # Blank lines before the code give a failure the line number of README.md.
+        # Blank lines before the code give a failure the line number of the document.
         line = text.count("\n", 0, block.start(1))
-        exec(compile("\n" * line + block[1], str(ROOT / "README.md"), "exec"), namespace)
+        exec(compile("\n" * line + block[1], str(ROOT / name), "exec"), namespace)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -38,7 +43,7 @@ def test_every_make_target_named_exists(name):
 def test_every_linked_file_exists(name):
     links = re.findall(r"\]\(([^)#:\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
 
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
 
 
 def test_one_version_everywhere():

@@ -14,9 +14,6 @@ LISTED_RUNS = 60
 LOCAL = "local"
 """Workspace of the command line and of notebooks, open to every browser of this machine."""
 
-ELSEWHERE = ("noise", "final", "train")
-"""Verbs of runs that belong to a page of their own; every other run is a conversion."""
-
 
 def store() -> sl.runs.Store:
     """The run store.
@@ -80,7 +77,7 @@ def rows() -> list[sl.runs.RunRow]:
 def briefs() -> list[sl.runs.RunRow]:
     """``rows`` of conversions alone, which menus offer and which can be compared with each other."""
     found = store().list((workspace.current(), LOCAL))
-    return _listed([row for row in found if row.verb not in ELSEWHERE and not sealed(row)])
+    return _listed([row for row in found if sl.runs.is_conversion(row.verb) and not sealed(row)])
 
 
 def _listed(found: Sequence[sl.runs.RunRow]) -> list[sl.runs.RunRow]:

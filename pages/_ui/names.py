@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import snnlab as sl
 from pages._ui import label
 
-_PREFIX = {"noise": "noise of ", "final": "final, "}
 _LONGEST = 40
 
 
@@ -26,8 +25,8 @@ def whole(row: "sl.runs.RunRow") -> str:
     """Everything that a menu leaves out."""
     parameters = label.parameters(row.recipe, None)
     method = label.method(row.recipe) + (f", {parameters}" if parameters else "")
-    kind = _PREFIX.get(row.verb, "")
-    return f"{label.name(row.checkpoint, 90)}: {kind}{method}, T {row.recipe.num_steps}, {data(row)}, run {row.id[:12]}"
+    what = f"{label.name(row.checkpoint, 90)}: {_prefix(row)}{method}"
+    return f"{what}, T {row.recipe.num_steps}, {data(row)}, run {row.id[:12]}"
 
 
 def among(rows: "Sequence[sl.runs.RunRow]") -> dict[str, str]:
@@ -85,7 +84,7 @@ def _conversions(rows: "Sequence[sl.runs.RunRow]") -> list[str]:
     found = []
     for row in rows:
         recipe = row.recipe
-        parts = [_PREFIX.get(row.verb, "") + label.method(recipe)]
+        parts = [_prefix(row) + label.method(recipe)]
         if len(choices[recipe.converter.method]) > 1:
             parts.append(label.parameters(recipe, None))
         if len(steps) > 1:
@@ -94,6 +93,11 @@ def _conversions(rows: "Sequence[sl.runs.RunRow]") -> list[str]:
             parts.append(data(row))
         found.append(", ".join(part for part in parts if part))
     return found
+
+
+def _prefix(row: "sl.runs.RunRow") -> str:
+    """What kind of run it is, before its name; nothing for a conversion."""
+    return "" if sl.runs.is_conversion(row.verb) else sl.runs.VERBS[row.verb].prefix
 
 
 def _distinct(names: dict[str, str]) -> dict[str, str]:

@@ -91,7 +91,7 @@ def own(row: "sl.runs.RunRow") -> bool:
 
 def conversion(row: "sl.runs.RunRow") -> bool:
     """Whether it is a conversion whose images every page may show: only those come into view."""
-    return row.verb not in cached.ELSEWHERE and not cached.sealed(row)
+    return sl.runs.is_conversion(row.verb) and not cached.sealed(row)
 
 
 def _kept() -> tuple[str, ...] | None:

@@ -13,8 +13,6 @@ from pages._ui import cached, card, label, runs_chosen, runs_list, runs_marks, r
 from pages._ui.show import Column
 from pages._ui.state import View
 
-_CLI_VERB = {"noise": "fit-noise"}
-
 
 def draw(view: View, row: "sl.runs.RunRow", tags: Sequence[str]) -> None:
     """Everything about one run.
@@ -258,4 +256,4 @@ def lines(run: "sl.runs.Run") -> str:
         return "\n".join([sl.sweeps.as_train_cli(run.recipe, folder="networks"), *stored])
     if run.verb == "final":  # several arms, each with a recipe of its own
         return "\n".join(stored)
-    return "\n".join([sl.runs.as_cli(run.recipe, verb=_CLI_VERB.get(run.verb, "evaluate")), *stored])
+    return "\n".join([sl.runs.line_of(run), *stored])

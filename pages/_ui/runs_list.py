@@ -14,16 +14,14 @@ import snnlab as sl
 from pages._ui import cached, label, runs_chosen, state, workspace
 from pages._ui.state import View
 
-KINDS = {"analyse": "conversion", "noise": "noise", "train": "experiment", "final": "final evaluation"}
-"""What runs of a verb are called."""
-
 ANY = ""
 _ROW_HEIGHT, _SHOWN_ROWS = 35, 9
 
 
 def kind(verb: str) -> str:
     """What a run of this verb is called."""
-    return KINDS.get(verb, label.name(verb, 24))
+    known = sl.runs.VERBS.get(verb)
+    return label.name(verb, 24) if known is None else known.noun
 
 
 def every() -> "Sequence[sl.runs.RunRow]":

@@ -207,7 +207,7 @@ def _named(name: Address, otherwise: str, problems: list[str]) -> "sl.runs.RunRo
 
 
 def _first() -> "sl.runs.RunRow | None":
-    shipped = [row for row in cached.store().list(()) if row.verb not in cached.ELSEWHERE and not cached.sealed(row)]
+    shipped = [row for row in cached.store().list(()) if sl.runs.is_conversion(row.verb) and not cached.sealed(row)]
     first = next((row for row in shipped if row.checkpoint == FIRST_EXAMPLE), None)
     return first or next(iter(cached.briefs()), None)
 

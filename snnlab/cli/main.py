@@ -3,7 +3,6 @@
 import functools
 import inspect as inspect_module
 import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,12 @@ from snnlab.cli import runs
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
 from snnlab.cli.launcher import DEFAULT_PORT, LOOPBACK, start_app
 from snnlab.cli.noise import fit_noise
-from snnlab.cli.stored import keep
+from snnlab.cli.running import check_figure_path, execute, steps_of
 from snnlab.cli.train import train
 from snnlab.core.errors import CheckpointError, RecipeError
 from snnlab.core.registry import card
 
 if TYPE_CHECKING:
-    from snnlab.core.recipe import Recipe
     from snnlab.runs.run import Run
 
 app = typer.Typer(
@@ -196,9 +194,9 @@ def evaluate(
     if (curve == "exact") != (steps is not None):
         raise RecipeError("--steps names the time-steps of --curve exact, and goes with it; for example 4,8,16.")
     if steps is not None:
-        _evaluate_exactly(flags, _steps(steps, "--steps"), device, json)
+        _evaluate_exactly(flags, steps_of(steps, "--steps"), device, json)
         return
-    run, looks = _execute(opt.make_recipe(flags, snapshots=()), device)
+    run, looks = execute(opt.make_recipe(flags, snapshots=()), device)
     _print_prefix(run, looks, json)
 
 
@@ -206,7 +204,7 @@ def _evaluate_exactly(flags: opt.Flags, steps: tuple[int, ...], device: str, jso
     """One run for each T, each converted for it."""
     # Without noise, whose targets may lie beyond a smaller T and which has no part in this.
     recipe = opt.make_recipe(replace(flags, num_steps=max(steps)), snapshots=()).changed(noise=None)
-    found = [(t, *_execute(recipe.changed(num_steps=t), device)) for t in sorted(set(steps))]
+    found = [(t, *execute(recipe.changed(num_steps=t), device)) for t in sorted(set(steps))]
     first = found[0][1].accuracy
     rows = [(t, run.accuracy.snn_accuracy[-1], [side[-1] for side in run.accuracy.snn_interval]) for t, run, _ in found]
     if json:
@@ -281,12 +279,12 @@ def residuals(
     """How the residual membrane potential v(t) is distributed at every site, by class of spike-count error."""
     from snnlab.runs.defaults import default_snapshots
 
-    made = opt.make_recipe(flags, snapshots=None if snapshots is None else _steps(snapshots))
+    made = opt.make_recipe(flags, snapshots=None if snapshots is None else steps_of(snapshots, "--snapshots"))
     if not made.snapshots:
         made = made.changed(snapshots=default_snapshots(made.num_steps))
     if out is not None:
-        _check_figure_path(out)
-    run, _ = _execute(made.changed(traces=0), device)
+        check_figure_path(out)
+    run, _ = execute(made.changed(traces=0), device)
     report = run.residuals
     assert report is not None, "the recipe has snapshots"
     if json:
@@ -421,31 +419,6 @@ def fetch(
     with progress_bar() as progress:
         folder = fetch_dataset(name, data_dir, progress=progress)
     typer.echo(f"{name} is in {folder}")
-
-
-def _execute(recipe: "Recipe", device: str) -> "tuple[Run, int | None]":
-    """Run a recipe on a device and store it; (run, looks at its test set: None when they could not be counted)."""
-    from snnlab.runs.execute import analyse_prepared, resolve
-
-    started = time.perf_counter()
-    with progress_bar() as progress:
-        prepared = resolve(recipe, progress=progress)
-        run = analyse_prepared(prepared, started=started, device=device, progress=progress)
-    return run, keep(run)
-
-
-def _steps(text: str, option: str = "--snapshots") -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise RecipeError(f"{option} {text!r} is not a list of whole numbers such as 1,2,4.") from None
-
-
-def _check_figure_path(path: Path) -> None:
-    if path.suffix.lower() not in (".pdf", ".svg", ".png"):
-        raise RecipeError(f"--out {str(path)!r} must end in .pdf, .svg or .png.")
-    if not path.parent.exists():
-        raise RecipeError(f"--out {str(path)!r}: the folder {str(path.parent)!r} does not exist.")
 
 
 if __name__ == "__main__":

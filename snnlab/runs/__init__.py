@@ -11,6 +11,7 @@ _WHERE = {
     "Run": "run",
     "RunRow": "store",
     "Store": "store",
+    "VERBS": "verbs",
     "allowed_path": "paths",
     "analyse": "execute",
     "as_cli": "snippets",
@@ -24,6 +25,7 @@ _WHERE = {
     "export_run": "export",
     "figures_of": "contents",
     "fit_noise_run": "execute",
+    "is_conversion": "verbs",
     "is_current": "protocol",
     "keep_upload": "storage",
     "line_of": "plain",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from snnlab.runs.snippets import as_cli, as_python
     from snnlab.runs.storage import keep_upload
     from snnlab.runs.store import RunRow, Store
+    from snnlab.runs.verbs import VERBS, is_conversion
 
 
 def __getattr__(name: str) -> Any:

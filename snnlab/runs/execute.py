@@ -264,7 +264,7 @@ def analyse_prepared(
         reports["residuals"] = residuals(recording)
         if recipe.traces:
             reports["traces"] = traces(recording, per_class=recipe.traces)
-    return _finished(prepared, reports, recording, started, device=device)
+    return finished(prepared, reports, recording, started, device=device)
 
 
 def fit_noise_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
@@ -348,7 +348,7 @@ def fit_noise_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run
         kappa_why=tuple(found.why for found in kappas),
     )
     reports = {"noise": report, "accuracy": accuracy, "conversion": conversion_report(snn, recording)}
-    return _finished(prepared, reports, recording, started, verb="noise")
+    return finished(prepared, reports, recording, started, verb="noise")
 
 
 def edited_profile(measured: NoiseProfile, choice: NoiseChoice) -> NoiseProfile:
@@ -357,7 +357,7 @@ def edited_profile(measured: NoiseProfile, choice: NoiseChoice) -> NoiseProfile:
     return drawn.scaled(choice.scale)
 
 
-def _finished(
+def finished(
     prepared: Prepared,
     reports: dict[str, Report],
     recording: Recording,
@@ -366,6 +366,7 @@ def _finished(
     verb: str = "analyse",
     device: str = "cpu",
 ) -> Run:
+    """The run of a prepared recipe, with the machine it ran on; ``started`` is a ``perf_counter`` value."""
     return Run(
         recipe=prepared.recipe,
         reports=reports,

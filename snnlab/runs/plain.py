@@ -5,8 +5,7 @@ from typing import Any
 
 from snnlab.runs.run import Run
 from snnlab.runs.snippets import as_cli
-
-_VERBS = {"noise": "fit-noise", "train": "train"}  # of the command line; the others evaluate
+from snnlab.runs.verbs import VERBS, is_conversion
 
 
 def described(run: Run) -> dict[str, Any]:
@@ -27,7 +26,9 @@ def described(run: Run) -> dict[str, Any]:
 
 def command_of(run: Run) -> str:
     """The verb of the command line that gives the numbers of a run."""
-    return _VERBS.get(run.verb, "residuals" if run.residuals is not None else "evaluate")
+    if is_conversion(run.verb):
+        return "residuals" if run.residuals is not None else "evaluate"
+    return VERBS[run.verb].command
 
 
 def line_of(run: Run, recipe: str = "recipe.yaml") -> str:

@@ -340,10 +340,10 @@ def test_without_a_noise_run_the_page_says_what_will_be_measured(at_page, pool, 
     assert "was not measured yet" in text
     assert "calibration images" in text
     assert "T = 4, 8 noise seeds" in text
-    at.button(key="noise-measure").click().run()
+    at.button(key="noise-start").click().run()
     job = pool.last("noise")
     assert job.arguments == {"recipe": sl.runs.noise_recipe(run.recipe, targets=(4,)).to_dict()}
-    assert at.button(key="noise-measure").disabled
+    assert at.button(key="noise-start").disabled
     pool.move(job.id, state="failed", error="No such folder.")
     at.run()
     assert "No such folder" in problems(at)
@@ -355,7 +355,7 @@ def test_noise_of_another_conversion_is_greyed_and_says_so(at_page, pool, store,
     at = at_page("noise", run=run.id[:12], T="2")
     assert sent(at)["stale"] is True
     assert "Measured with another conversion" in warnings(at)
-    assert at.button(key="noise-measure").label == "Measure the gap again"
+    assert at.button(key="noise-start").label == "Measure the gap again"
     assert not pool.kept
 
 

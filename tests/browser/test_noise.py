@@ -27,7 +27,7 @@ IN_VIEW = "[...document.querySelectorAll('*')].find((e) => e.shadowRoot?.querySe
 def store(tmp_path_factory):
     """The shipped runs, one of 109 sites, and one whose site names are hostile; both with noise."""
     found = sl.runs.Store(tmp_path_factory.mktemp("store") / "runs.sqlite")
-    vgg = next(run for run in found.shipped() if run.card["name"] == "digits-vgg-qcfs-L8" and run.verb != "noise")
+    vgg = next(run for run in found.shipped() if (run.card["name"], run.verb) == ("digits-vgg-qcfs-L8", "analyse"))
     names, shapes = deep_names()
     hostile = [f"{HOSTILE}{i}" for i in range(3)]
     for run_id, fraction, report in (
@@ -43,7 +43,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def resnet(store):
-    return next(run for run in store.shipped() if run.card["name"] == RESNET and run.verb != "noise")
+    return next(run for run in store.shipped() if (run.card["name"], run.verb) == (RESNET, "analyse"))
 
 
 @pytest.fixture(scope="module")

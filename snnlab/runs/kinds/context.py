@@ -1,9 +1,12 @@
 """Whose job this worker does just now, and storing what it gives: only while the job's lease holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from snnlab.core.progress import ProgressCallback
+from snnlab.core.recipe import Recipe
 from snnlab.runs.jobs import LOCAL
 from snnlab.runs.run import Run
 from snnlab.runs.store import Store
@@ -48,6 +51,20 @@ def save(run: Run) -> str:
 def record(run: Run) -> int:
     """As ``Store.record``, for the job in hand."""
     return Store().record(run, workspace=current().workspace, lease=current().lease)
+
+
+def stored(analysis: Callable[..., Run]) -> Callable[..., dict[str, Any]]:
+    """A kind of job from ``analysis(recipe, progress=...)``: runs it, stores the run, names it.
+
+    The job is called with a recipe's plain values, and returns ``{"run": id, "notes", "looks"}``.
+    """
+
+    def work(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
+        run = analysis(Recipe.parse(recipe), progress=progress)
+        looks = record(run)
+        return {"run": run.id, "notes": list(run.notes), "looks": looks}
+
+    return work
 
 
 def look(*, dataset: str, lineage: str, recipe_sha: str) -> int:

@@ -19,12 +19,8 @@ from snnlab.runs.execute import fit_noise_run
 from snnlab.runs.kinds import context, warm
 from snnlab.runs.kinds.plain import plain
 
-
-def run_noise(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Execute a noise recipe and store the run: ``{"run": id, "notes", "looks"}``."""
-    run = fit_noise_run(Recipe.parse(recipe), progress=progress)
-    looks = context.record(run)
-    return {"run": run.id, "notes": list(run.notes), "looks": looks}
+run_noise = context.stored(fit_noise_run)
+"""Execute a noise recipe and store the run."""
 
 
 def evaluate_noisy(

@@ -1,0 +1,25 @@
+"""The Recipe and its parts, each a validated group of choices."""
+
+from snnlab.core.recipe.chain import CheckpointChoice, ConverterChoice, DataChoice, SiteChoice
+from snnlab.core.recipe.code import CodeChoice
+from snnlab.core.recipe.noise import NoiseChoice
+from snnlab.core.recipe.recipe import MAX_STEPS, MAX_YAML_BRACKETS, MAX_YAML_BYTES, RESULTS_VERSION, Recipe
+from snnlab.core.recipe.training import AdaptorChoice, Arm, ExperimentChoice, TrainingChoice
+
+__all__ = [
+    "MAX_STEPS",
+    "MAX_YAML_BRACKETS",
+    "MAX_YAML_BYTES",
+    "RESULTS_VERSION",
+    "AdaptorChoice",
+    "Arm",
+    "CheckpointChoice",
+    "CodeChoice",
+    "ConverterChoice",
+    "DataChoice",
+    "ExperimentChoice",
+    "NoiseChoice",
+    "Recipe",
+    "SiteChoice",
+    "TrainingChoice",
+]
