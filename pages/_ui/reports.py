@@ -22,8 +22,8 @@ def conversion_at(run: sl.runs.Run, target: int) -> sl.analysis.ConversionReport
     if kept is None or target not in kept.steps:
         return stored
     frame = kept.to_frame()
-    rates = frame[frame["step"] == target]["firing_rate"]
-    sites = tuple({**site, "firing_rate": float(rate)} for site, rate in zip(stored.sites, rates, strict=True))
+    rates = frame[frame["step"] == target].set_index("site")["firing_rate"]
+    sites = tuple({**site, "firing_rate": float(rates[site["name"]])} for site in stored.sites)
     return replace(stored, sites=sites, num_steps=target)
 
 

@@ -9,24 +9,26 @@ from snnlab.simulation.spiking_model import SpikingModel
 
 def conversion_report(snn: SpikingModel, recording: Recording) -> ConversionReport:
     """What stands at every site, with the firing rate that the recording saw."""
-    rows = []
+    rows, output = [], None
     for name, site in recording.sites.items():
         neurons = int(np.prod(site.site.shape))
-        rows.append(
-            {
-                "name": name,
-                "shape": list(site.site.shape),
-                "activation": site.site.activation,
-                "levels": site.site.levels,
-                "threshold_low": float(np.min(site.threshold)),
-                "threshold_high": float(np.max(site.threshold)),
-                "v0": float(np.mean(site.initial_fraction)),
-                "firing_rate": site.total_spikes / (neurons * recording.images * recording.num_steps),
-                "neurons": neurons,
-                "replaced": snn.replaced[name],
-                "edited": name in snn.edited,
-            }
-        )
+        row = {
+            "name": name,
+            "shape": list(site.site.shape),
+            "activation": site.site.activation,
+            "levels": site.site.levels,
+            "threshold_low": float(np.min(site.threshold)),
+            "threshold_high": float(np.max(site.threshold)),
+            "v0": float(np.mean(site.initial_fraction)),
+            "firing_rate": site.total_spikes / (neurons * recording.images * recording.num_steps),
+            "neurons": neurons,
+            "replaced": snn.replaced[name],
+            "edited": name in snn.edited,
+        }
+        if site.site.is_output:
+            output = row
+        else:
+            rows.append(row)
     return ConversionReport(
         method=snn.method,
         parameters=snn.parameters_used,
@@ -35,4 +37,6 @@ def conversion_report(snn: SpikingModel, recording: Recording) -> ConversionRepo
         num_steps=recording.num_steps,
         converted_for=snn.converted_for,
         findings=snn.findings,
+        output=output,
+        changed_weights=snn.changed_weights,
     )

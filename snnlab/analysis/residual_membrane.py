@@ -38,4 +38,5 @@ def residuals(recording: Recording) -> ResidualReport:
         images=recording.images,
         split=recording.split,
         initial_fraction=np.array([float(np.mean(site.initial_fraction)) for site in sites]),
+        changed_weights=recording.changed_weights,
     )

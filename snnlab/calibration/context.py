@@ -50,6 +50,12 @@ class SiteInput:
         neuron = build_neuron(spec, self.site)
         return tuple(_run(neuron, current, self.num_steps) for current in self.currents)
 
+    @property
+    def is_unreached(self) -> bool:
+        """Whether the input is the same for all images at all steps, as where no spike has come in."""
+        first, images = self.currents[0][0, 0], sum(current.shape[1] for current in self.currents)
+        return images > 1 and all(bool((current == first).all()) for current in self.currents)
+
     def least_squares_threshold(self) -> float:
         """The threshold at which T spikes represent the ANN's activations best; 0 where they are all 0."""
         return least_squares_threshold(self.activations, self.num_steps)
@@ -91,6 +97,8 @@ class CalibrationContext:
         self.network, self.sites, self.method, self.progress = network, sites, method, progress
         self._images, self._validation, self._steps = images, validation, steps
         self.findings: dict[str, Any] = {}
+        self.weights: dict[str, Tensor] = {}
+        """Weights that take the place of the ANN's in the spiking network, by name in the prepared graph."""
 
     @property
     def num_steps(self) -> int:
@@ -129,7 +137,7 @@ class CalibrationContext:
 
     def accuracy(self, specs: Mapping[str, NeuronSpec]) -> float:
         """Accuracy on the validation images at T of the network with these neurons."""
-        snn = assemble(copy.deepcopy(self.network), self.sites, specs, self.method, {})
+        snn = assemble(copy.deepcopy(self.network), self.sites, specs, self.method, {}, weights=self.weights)
         recording = simulate(snn, self.validation, num_steps=self.num_steps, progress=self.progress)
         return float((recording.predictions[-1] == recording.labels).mean())
 
@@ -163,6 +171,8 @@ class CalibrationContext:
             num_steps: T of the walk.
             limit: Images, the first ones of the calibration data.
 
+        Sites to which no spike came are told in ``findings``: what was decided there rests on biases alone.
+
         Raises:
             DataError: NaN in an image.
         """
@@ -174,13 +184,24 @@ class CalibrationContext:
         facts, specs = {site.name: site for site in self.sites}, {}
         graph = copy.deepcopy(self.network.graph)
         switch_noise(graph, False)
+        unreached: list[str] = []
         pairs = Lockstep(graph, batches, num_steps, set(facts))
         for done, (name, currents, preactivations, activations) in enumerate(pairs):
             site = replace(facts[name], shape=tuple(activations[0].shape[1:]))
             at = SiteInput(site, currents, preactivations, activations, num_steps)
             specs[name] = decide(at)
+            if at.is_unreached:
+                unreached.append(name)
             pairs.emit(at.emitted(specs[name]))
             self.progress(done + 1, len(facts), "sites calibrated")
+        if unreached:
+            self.findings["unreached"] = {
+                "sites": unreached,
+                "num_steps": num_steps,
+                "note": f"{self.method}: in {num_steps} steps on {count} calibration images no spike came to "
+                f"{len(unreached)} of {len(specs)} sites ({unreached[0]} is the first), which were set by biases "
+                "alone; calibrate with more steps.",
+            }
         return specs
 
 

@@ -166,7 +166,7 @@ def measure_gaps(
     graph = prepare(ann).graph.to(dtype)
     graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     switch_noise(graph, False)
-    names = tuple(site.name for site in snn.site_facts)
+    names = tuple(site.name for site in snn.site_facts if not site.is_output)  # the ANN has no activation there
     recorder = _Recorder(graph)
     if recorder.sites != set(names):
         other = sorted(recorder.sites.symmetric_difference(names))[0]
@@ -180,6 +180,8 @@ def measure_gaps(
 
     def observe(name: str, emitted: Tensor, start: int) -> None:
         nonlocal seen
+        if name not in recorder.sites:
+            return
         if seen != start:
             seen = start
             recorder.record(images.batch(start, start + emitted.shape[1]).to(dtype))

@@ -329,7 +329,7 @@ def residuals_as_json(report: Any) -> dict[str, Any]:
                 ],
             }
         )
-    return {"sites": sites}
+    return {"sites": sites, "changed_weights": list(report.changed_weights)}
 
 
 @app.command()

@@ -14,7 +14,7 @@ from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.registry import method_class
 from snnlab.core.sites import Site
 from snnlab.graph import prepare
-from snnlab.graph.prepare import PreparedNetwork
+from snnlab.graph.prepare import PreparedNetwork, with_output_site
 from snnlab.simulation.edits import with_edits
 from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.spiking_model import SpikingModel, assemble
@@ -59,6 +59,9 @@ def convert(
     converter = method if isinstance(method, Converter) else method_class(method).create(**parameters)  # type: ignore[attr-defined]
     network = prepare(ann)
     facts = _site_facts(network)
+    if converter.spikes_at_output:
+        network = with_output_site(network)
+        facts = (*facts, Site(network.sites[-1], len(facts), "identity"))
     if "calibration_data" in converter.card.needs:
         if data is None:
             raise ConversionError(f"{converter.card.name} needs calibration images; pass data=.")
@@ -89,6 +92,7 @@ def convert(
         converter.parameters,
         converted_for=context.num_steps if converter.card.depends_on_num_steps else None,
         findings=context.findings,
+        weights=context.weights,
     )
     return with_edits(snn, sites) if sites else snn
 

@@ -19,6 +19,13 @@ INITIAL_FRACTION_HELP = "v(0) as a fraction of the threshold."
 CALIBRATION_IMAGES = Parameter(
     "images", 128, "Images of the calibration, the first ones of the calibration data.", low=1, high=4096
 )
+OUTPUT_LAYER = Parameter(
+    "output_layer",
+    "spikes",
+    "spikes: the last layer fires too, and the class with the most spikes is predicted, of equal ones the first; "
+    "logits: its input is summed up.",
+    choices=("spikes", "logits"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,11 @@ class Converter(ABC):
     @property
     def wants_channels(self) -> bool:
         """Whether calibration measures one value a channel."""
+        return False
+
+    @property
+    def spikes_at_output(self) -> bool:
+        """Whether the last layer ends in a site too, so that the prediction is the class with the most spikes."""
         return False
 
     @property

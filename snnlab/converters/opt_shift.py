@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from snnlab.converters.base import Converter, usable_thresholds
+from snnlab.converters.base import OUTPUT_LAYER, Converter, usable_thresholds
 from snnlab.core.registry import MethodCard, Parameter, register
 from snnlab.core.sites import NeuronSpec, Site
 
@@ -24,9 +24,11 @@ class OptimalShift(Converter):
 
     Args:
         reference_steps: T of the shift; 0 for the number of steps that the network is converted for.
+        output_layer: ``"spikes"``: the last layer ends in neurons of the same kind, and the class with the most spikes
+            is predicted, of equal ones the first; ``"logits"``: its input is summed up.
 
-    Source: [Deng2021], the authors' code, whose default for T is 32. Deviation: the output layer does not spike; the
-    source network's activation need not be clipped.
+    Source: [Deng2021], the authors' code, whose default for T is 32. Deviation: the source network's activation need
+    not be clipped.
     """
 
     card: ClassVar[MethodCard] = MethodCard(
@@ -40,12 +42,19 @@ class OptimalShift(Converter):
         needs=("calibration_data",),
         parameters=(
             Parameter("reference_steps", 0, "T of the shift; 0 for the T of the conversion.", low=0, high=4096),
+            OUTPUT_LAYER,
         ),
         equation=r"I_t \leftarrow I_t + \theta/(2T),\quad \theta^l = \max a^l",
         depends_on_num_steps=True,
     )
 
     reference_steps: int = 0
+    output_layer: str = "spikes"
+
+    @property
+    def spikes_at_output(self) -> bool:
+        """As ``output_layer``."""
+        return self.output_layer == "spikes"
 
     def neuron_for(self, site: Site) -> NeuronSpec:
         """Threshold = measured maximum; without the shift, which depends on T."""

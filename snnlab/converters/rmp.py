@@ -26,6 +26,10 @@ class ResidualMembrane(SequentialConverter):
         images: Images of the measurement.
         initial_fraction: v(0) / threshold.
 
+    With v(0) = 0 no spike reaches the last layer of a deep network within the first steps, and the prediction is that
+    of its biases alone; published numbers begin at 32 steps. Sites to which no spike came in the measurement have
+    thresholds from biases alone: ``findings`` names them, and more ``steps`` are the remedy.
+
     Source: [Han2020]; its text was not read, this is the balancing in later code of the same group. Deviation: the
     image is shown as it is at every step, where that code draws 1,000 steps of random spikes.
     """

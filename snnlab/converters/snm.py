@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snnlab.converters.base import Converter, half_or_zero, usable_thresholds
+from snnlab.converters.base import OUTPUT_LAYER, Converter, half_or_zero, usable_thresholds
 from snnlab.core.registry import MethodCard, register
 from snnlab.core.sites import NeuronSpec, Site
 
@@ -26,9 +26,10 @@ class SignedNeuronWithMemory(Converter):
 
     Args:
         initial_fraction: v(0) / threshold; the paper starts empty.
+        output_layer: ``"spikes"``: the last layer ends in such neurons, one threshold a class, and the class with the
+            largest threshold x count is predicted, of equal ones the first; ``"logits"``: its input is summed up.
 
-    Source: [Wang2022], the authors' code. Deviation: maxima over calibration images alone, and the output layer does
-    not spike.
+    Source: [Wang2022], the authors' code. Deviation: maxima over calibration images alone.
     """
 
     card: ClassVar[MethodCard] = MethodCard(
@@ -40,11 +41,17 @@ class SignedNeuronWithMemory(Converter):
         year=2022,
         evidence="official_code",
         needs=("calibration_data",),
-        parameters=(half_or_zero(0.0),),
+        parameters=(half_or_zero(0.0), OUTPUT_LAYER),
         equation=r"\theta^l_i = \max a^l_i,\quad \theta_\mathrm{neg} = -\theta",
     )
 
     initial_fraction: float = 0.0
+    output_layer: str = "spikes"
+
+    @property
+    def spikes_at_output(self) -> bool:
+        """As ``output_layer``."""
+        return self.output_layer == "spikes"
 
     def neuron_for(self, site: Site) -> NeuronSpec:
         """A signed neuron at the site's largest activation."""

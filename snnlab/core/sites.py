@@ -31,7 +31,8 @@ class Site:
     Args:
         name: Dotted module name (``layer2.0.act1``).
         index: Position in the network, input first, from 0.
-        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or one from a user's file.
+        activation: ``"relu"``, ``"clipped_relu"``, ``"qcfs"``, ``"nq"``, ``"lsq_noise"``, or one from a user's file;
+            ``"identity"`` behind the last layer, where a method lets the output spike.
         threshold: Learned clipping threshold in activation units; None for ReLU.
         levels: Quantization levels L; None where the activation is not quantized.
         shape: Shape of one image's activation, (channels, ...) ; empty until measured.
@@ -45,6 +46,11 @@ class Site:
     levels: int | None = None
     shape: tuple[int, ...] = ()
     statistics: ActivationStatistics | None = None
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it stands behind the last layer, so that the prediction is read from spike counts."""
+        return self.activation == "identity"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import copy
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import fx, nn
@@ -52,3 +52,24 @@ def prepare(ann: nn.Module) -> PreparedNetwork:
             node.target = "reshape"  # the engine's channels-last memory has no such view
     folded = fold_batch_norm(graph_module)
     return PreparedNetwork(graph_module, coverage.sites, folded, coverage)
+
+
+OUTPUT_SITE = "spiking_output"
+"""Name of the site behind the last layer, where a method lets the output spike."""
+
+
+def with_output_site(network: PreparedNetwork) -> PreparedNetwork:
+    """Put one more site behind the last layer: an identity, in whose place a neuron turns logits into spikes.
+
+    The graph is changed in place.
+    """
+    graph, name = network.graph, OUTPUT_SITE
+    while hasattr(graph, name):
+        name += "_"
+    graph.add_submodule(name, nn.Identity())
+    output = next(node for node in graph.graph.nodes if node.op == "output")
+    with graph.graph.inserting_before(output):
+        spiking = graph.graph.call_module(name, (output.args[0],))
+    output.args = (spiking,)
+    graph.recompile()
+    return replace(network, sites=(*network.sites, name))

@@ -378,10 +378,10 @@ def finished(
 
 
 def _choices(reports: dict[str, Report]) -> list[str]:
-    """What a method chose among candidates, one sentence each."""
+    """What a method chose, found and changed, one sentence each."""
     report = reports["conversion"]
     assert isinstance(report, ConversionReport), "stored under its own name"
-    return [
+    told = [
         f"{report.method} chose {name} = {found['chosen']:g} on {found['images']} {found['split']} images at "
         f"T = {found['num_steps']}: "
         + ", ".join(
@@ -390,7 +390,17 @@ def _choices(reports: dict[str, Report]) -> list[str]:
         )
         + "."
         for name, found in report.findings.items()
+        if "candidates" in found
     ]
+    told += [found["note"] for found in report.findings.values() if "note" in found]
+    if report.output is not None:
+        told.append("The last layer spikes too: the class with the most is predicted, of equal ones the first.")
+    if report.changed_weights:
+        told.append(
+            f"{report.method} changed the weights of {len(report.changed_weights)} layers; what that does to a site "
+            "counts as propagated error."
+        )
+    return told
 
 
 def _shaped(card: dict[str, Any], sites: dict[str, SiteRecording]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def with_edits(snn: SpikingModel, edits: Edits) -> SpikingModel:
         edited=tuple(dict.fromkeys([*snn.edited, *edits])),
         converted_for=snn.converted_for,
         findings=snn.findings,
+        changed_weights=snn.changed_weights,
     )
 
 

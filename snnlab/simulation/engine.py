@@ -150,6 +150,7 @@ def simulate(
         sites=recordings,
         split=images.name,
         seconds=time.perf_counter() - started,
+        changed_weights=snn.changed_weights,
     )
 
 

@@ -104,6 +104,7 @@ class Recording:
         sites: Per site, input first.
         split: Name of the data split; empty for plain tensors.
         seconds: Wall time.
+        changed_weights: Weights of the network that are not the ANN's.
     """
 
     num_steps: int
@@ -116,6 +117,7 @@ class Recording:
     sites: dict[str, SiteRecording] = field(default_factory=dict)
     split: str = ""
     seconds: float = 0.0
+    changed_weights: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:

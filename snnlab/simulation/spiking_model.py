@@ -29,6 +29,7 @@ class SpikingModel(nn.Module):
         edited: Sites set by hand.
         converted_for: T that the conversion depends on; None where it depends on none.
         findings: What the method measured to decide, by name, plain values.
+        changed_weights: Names of the weights that the method changed, as in the state dict of ``graph``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class SpikingModel(nn.Module):
         edited: tuple[str, ...] = (),
         converted_for: int | None = None,
         findings: Mapping[str, Any] | None = None,
+        changed_weights: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.graph = graph
@@ -54,6 +56,7 @@ class SpikingModel(nn.Module):
         self.edited = edited
         self.converted_for = converted_for
         self.findings = dict(findings or {})
+        self.changed_weights = changed_weights
         self.eval()
 
     @property
@@ -107,8 +110,9 @@ def assemble(
     edited: tuple[str, ...] = (),
     converted_for: int | None = None,
     findings: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> SpikingModel:
-    """Put neurons at the sites of a prepared network, which becomes the model's own.
+    """Put neurons at the sites of a prepared network, which becomes the model's own, and other weights in its layers.
 
     Raises:
         ConversionError: A threshold is not positive and finite; names the site.
@@ -118,6 +122,9 @@ def assemble(
     for name, neuron in neurons.items():
         network.graph.set_submodule(name, neuron)
     network.graph.recompile()
+    with torch.no_grad():
+        for name, weight in (weights or {}).items():
+            network.graph.get_parameter(name).copy_(weight)
     return SpikingModel(
         network.graph,
         sites=tuple(replace(site, statistics=None) for site in facts),
@@ -128,6 +135,7 @@ def assemble(
         edited=edited,
         converted_for=converted_for,
         findings=findings,
+        changed_weights=tuple(weights or ()),
     )
 
 

@@ -14,6 +14,7 @@ from snnlab.core.errors import CheckpointError
 from snnlab.core.files import write_atomically
 from snnlab.core.sites import NeuronSpec, Site
 from snnlab.graph import prepare
+from snnlab.graph.prepare import with_output_site
 from snnlab.io import Checkpoint
 from snnlab.models import build
 from snnlab.simulation.spiking_model import SpikingModel, assemble, spec_of
@@ -48,6 +49,7 @@ def save_snn(snn: SpikingModel, path: str | Path, *, checkpoint: Checkpoint) -> 
         "edited": snn.edited,
         "converted_for": snn.converted_for,
         "findings": snn.findings,
+        "changed_weights": snn.changed_weights,
     }
     tensors = {name: tensor.contiguous() for name, tensor in snn.graph.state_dict().items()}
     try:
@@ -76,6 +78,8 @@ def load_snn(path: str | Path) -> SpikingModel:
     try:
         network = prepare(build(header["architecture"], ActivationSpec()))  # neurons take the place of any activation
         facts = tuple(Site(**{**site, "shape": tuple(site["shape"]), "statistics": None}) for site in header["sites"])
+        if any(site.is_output for site in facts):
+            network = with_output_site(network)
         specs = {site.name: _specification(header, tensors, site.name) for site in facts}
         snn = assemble(
             network,
@@ -86,6 +90,7 @@ def load_snn(path: str | Path) -> SpikingModel:
             edited=tuple(header["edited"]),
             converted_for=header.get("converted_for"),
             findings=header.get("findings"),
+            weights={name: tensors[name] for name in header.get("changed_weights", ())},
         )
         snn.graph.load_state_dict(tensors)
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:

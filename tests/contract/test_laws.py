@@ -21,6 +21,7 @@ from snnlab.core.sites import NeuronSpec
 from snnlab.io import example
 from snnlab.neurons import IntegrateFire, SignedIntegrateFire
 from snnlab.simulation import load_snn, save_snn, simulate, spiking_model
+from snnlab.simulation.engine import site_shapes
 from snnlab.training import start_network
 from tests.conftest import Branched, on_grid
 
@@ -151,13 +152,14 @@ def law_declared_traits(network, images, method):
         snn = conversion(network, images, method, **parameters)
         assert snn.parameters_used == registry.card(method).check(parameters)
         assert snn.converted_for == (STEPS if registry.card(method).depends_on_num_steps else None)
+        shapes = site_shapes(snn, images)
         for name, neuron in snn.sites.items():
             assert (neuron.threshold > 0).all()
             if fraction is None:
                 continue
             torch.testing.assert_close(neuron.initial_membrane, fraction * neuron.threshold)
             neuron.reset()
-            neuron(torch.zeros(1, *((8,) if name == "act3" else (4, 4, 4))))
+            neuron(torch.zeros(1, *shapes[name]))
             assert torch.allclose(neuron.mem, (fraction * neuron.threshold).expand_as(neuron.mem))
 
 

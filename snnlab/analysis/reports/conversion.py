@@ -21,7 +21,9 @@ class ConversionReport(Report):
         coverage: Rows with node, operation, rule, verdict (exact, approximate), of every graph node.
         num_steps: T of the firing rates.
         converted_for: T that the conversion depends on; None where it depends on none.
-        findings: What the method measured to decide, by name.
+        findings: What the method measured to decide, by name; a ``note`` in it is a sentence for the reader.
+        output: A row like those of ``sites`` for the last layer, where it spikes too; None where its input is read.
+        changed_weights: Weights that are not the ANN's, by name; their effect counts as propagated error.
     """
 
     kind: ClassVar[str] = "conversion"
@@ -33,6 +35,8 @@ class ConversionReport(Report):
     num_steps: int
     converted_for: int | None = None
     findings: dict[str, Any] = field(default_factory=dict)
+    output: dict[str, Any] | None = None
+    changed_weights: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per site, columns as in ``sites``."""

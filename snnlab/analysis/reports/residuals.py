@@ -37,6 +37,8 @@ class ResidualReport(Report):
         images: Number of images.
         split: Name of the data split.
         initial_fraction: Mean v(0) / threshold per site, (sites,).
+        changed_weights: Weights of the spiking network that are not the ANN's, by name: z and N* are those of the
+            changed network, and what the change does to a site is propagated error.
     """
 
     kind: ClassVar[str] = "residuals"
@@ -56,6 +58,7 @@ class ResidualReport(Report):
     images: int
     split: str
     initial_fraction: np.ndarray
+    changed_weights: tuple[str, ...] = ()
 
     @classmethod
     def _restore(cls, values: dict[str, Any]) -> Self:
