@@ -96,7 +96,7 @@ def test_an_output_below_0_on_every_image_is_named(grid_images):
     network = on_grid(Branched(), seed=4)
     with torch.no_grad():
         network.fc2.bias.fill_(-1000.0)
-    with pytest.raises(ConversionError, match="^spiking_output: "):
+    with pytest.raises(ConversionError, match=r"^spiking_output: "):
         convert(network, "opt_shift", data=grid_images, num_steps=4)
     with pytest.raises(RecipeError, match=r"output_layer = 'both' is not one of spikes, logits\."):
         convert(network, "opt_shift", data=grid_images, num_steps=4, output_layer="both")
