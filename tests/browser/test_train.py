@@ -7,7 +7,7 @@ import pytest
 from tests.browser.conftest import PATIENCE, quiet
 
 pytestmark = pytest.mark.browser
-SLOW = 10 * PATIENCE  # six trainings, on cores that others use too
+SLOW = 3 * PATIENCE  # six trainings, on cores that others use too
 
 
 def number(page, label, value):
@@ -18,7 +18,7 @@ def number(page, label, value):
     quiet(page)
 
 
-@pytest.mark.full  # minutes; it waits longer than it should where the experiment is cancelled: see ROADMAP
+@pytest.mark.full  # about a minute of training
 def test_an_experiment_from_the_form_to_its_link(open_page):
     page = open_page("train?T=2", height=1400)
     page.get_by_role("heading", name="Does training with this noise make my SNN better at T?").wait_for()
@@ -27,17 +27,19 @@ def test_an_experiment_from_the_form_to_its_link(open_page):
         page.wait_for_timeout(300)
         quiet(page)
     number(page, "Seeds", 3)
-    number(page, "Epochs", 1)
-    number(page, "Images an epoch", 64)
+    number(page, "Epochs", 2)
+    number(page, "Images an epoch", 400)
     page.get_by_text("2.5 standard deviations").wait_for()
     page.get_by_role("button", name="Train", exact=True).click()
-    page.get_by_text(re.compile(r"NQ, seed 0, epoch 1 of 1|[1-6] of 6 trainings are done")).first.wait_for(timeout=SLOW)
-    cancel = page.locator(".st-key-train-job").get_by_role("button", name="Cancel")
+    # Nothing short-lived is waited for: on a quick machine a training lasts less than the time between two pictures.
     result = page.get_by_role("heading", name="Every arm, T = 2 first")
-    go_on = page.get_by_role("button", name="Go on with it")
+    cancel = page.locator(".st-key-train-job").get_by_role("button", name="Cancel")
+    cancel.or_(result).first.wait_for(timeout=SLOW)
+    page.wait_for_timeout(4000)
     if cancel.count():
         cancel.click()
-    go_on.or_(result).first.wait_for(timeout=SLOW)  # on a quick machine it was done before the click
+    go_on = page.get_by_role("button", name="Go on with it")
+    go_on.or_(result).first.wait_for(timeout=SLOW)
     if go_on.count():
         go_on.click()
     result.wait_for(timeout=SLOW)
