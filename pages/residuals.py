@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, explain, label, shell, show, sidebar
+from pages._ui import cached, explain, label, selection, shell, show, sidebar
 from pages._ui.residual_view import chosen, pack, place, reports, residual_view
 from pages._ui.residual_view.shared import shared, told
 
@@ -176,6 +176,7 @@ def draw(run: sl.runs.Run, report: sl.analysis.ResidualReport, view: shell.View)
     t, site, problems = place.find(run.id, report, view.target, shown)
     for problem in problems:
         st.warning(label.md(problem, 600), icon=":material/link_off:")
+    selection.draw(run)
     other, theirs, note, other_name = view.compare, None, "", ""
     if other is not None:
         theirs, note = comparable(run, report, other)

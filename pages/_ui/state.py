@@ -20,6 +20,7 @@ class Address(StrEnum):
     COMPARE = "compare"
     BASELINE = "baseline"
     TARGET = "T"
+    CHOSEN = "chosen"  # one image or class; see selection
 
 
 @dataclass(frozen=True)
