@@ -36,6 +36,30 @@ _BINS_PER_UNIT = CORE_BINS / (CORE_HIGH - CORE_LOW)
 PLAIN, SIGNED, GROUP = range(3)
 
 
+class States(NamedTuple):
+    """What every neuron has come to at the snapshots, (snapshots, N, P) each; empty where nobody asks.
+
+    Args:
+        count: Spikes so far, negative ones subtracted, int32.
+        residual: v(t) without what a method's correction of v(0) and its added current have brought, activation units,
+            float64.
+        charge: Sum of the inputs so far, added current included, v(0) apart, activation units, float64.
+        squares: Sum of their squares, float64.
+        peak: Largest abs(v) so far, activation units, float64.
+    """
+
+    count: np.ndarray
+    residual: np.ndarray
+    charge: np.ndarray
+    squares: np.ndarray
+    peak: np.ndarray
+
+    @classmethod
+    def empty(cls, *shape: int) -> "States":
+        """Room for them."""
+        return cls(np.empty(shape, np.int32), *(np.empty(shape, np.float64) for _ in range(4)))
+
+
 class Neurons(NamedTuple):
     """The constants of one site's neurons, one entry a neuron in memory order; potentials are of the threshold's type.
 
@@ -264,6 +288,26 @@ def add(row, added, total):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def add_squares(current, squares):  # type: ignore[no-untyped-def]
+    """Add the squares of a step's input to ``squares``, (P,) each."""
+    for j in range(len(squares)):
+        squares[j] += np.float64(current[j]) * current[j]
+
+
+@njit(nogil=True, cache=True)
+def keep_block(  # type: ignore[no-untyped-def]
+    states, s, n, start, stop, count, potential, correction, charge, initial, squares, peak
+):
+    """Write a block of neurons, as they stand after a step, into ``states``; arguments as in ``count_block``."""
+    states.count[s, n, start:stop] = count
+    states.squares[s, n, start:stop] = squares
+    for j in range(stop - start):
+        states.residual[s, n, start + j] = np.float64(potential[j]) - correction[j]
+        states.charge[s, n, start + j] = charge[j] - np.float64(initial[j])
+        states.peak[s, n, start + j] = peak[j]
+
+
+@njit(nogil=True, cache=True)
 def step_block(  # type: ignore[no-untyped-def]
     neurons, start, stop, potential, current, charge, count, peak, emitted
 ):
@@ -292,7 +336,7 @@ def step_block(  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def fire(  # type: ignore[no-untyped-def]
     current, neurons, emitted, first, last, snapshot_at, edges, histogram, spike_errors, moments, fired, spikes, nan,
-    identity,
+    identity, states,
 ):  # fmt: skip
     """Integrate and fire over T steps; count at snapshots; check charge balance there and at T.
 
@@ -311,6 +355,7 @@ def fire(  # type: ignore[no-untyped-def]
         spikes: Positive minus negative spikes up to each snapshot, (snapshots,), int64.
         nan: Potentials that are not a number, per snapshot, (snapshots or 1,), int64.
         identity: Largest charge-balance error in thresholds, and largest ratio of it to its tolerance, (2,), float64.
+        states: Receives what every neuron has come to at the snapshots, where it has room.
 
     Returns:
         Number of spikes, of either sign.
@@ -320,7 +365,8 @@ def fire(  # type: ignore[no-untyped-def]
     adds = len(neurons.added) > 0
     scratch = np.empty((4, _BLOCK), dtype=neurons.threshold.dtype)
     count_scratch = np.empty(_BLOCK, dtype=np.int32)
-    double_scratch = np.empty((2, _BLOCK), dtype=np.float64)
+    double_scratch = np.empty((3, _BLOCK), dtype=np.float64)
+    keeps = len(states.count) > 0
     total_spikes = 0
     for n in range(first, last):
         for start in range(0, size, _BLOCK):
@@ -329,6 +375,8 @@ def fire(  # type: ignore[no-untyped-def]
             potential, peak, out, total = scratch[0, :width], scratch[1, :width], scratch[2, :width], scratch[3, :width]
             count = count_scratch[:width]
             charge, correction = double_scratch[0, :width], double_scratch[1, :width]
+            squares = double_scratch[2, :width]
+            squares[:] = 0
             theta, initial = neurons.threshold[start:stop], neurons.initial[start:stop]
             reference = neurons.reference[start:stop]
             potential[:] = initial
@@ -342,6 +390,10 @@ def fire(  # type: ignore[no-untyped-def]
                     total_spikes += step_block(neurons, start, stop, potential, total, charge, count, peak, out)
                 else:
                     total_spikes += step_block(neurons, start, stop, potential, row, charge, count, peak, out)
+                if keeps and adds:
+                    add_squares(total, squares)
+                elif keeps:
+                    add_squares(row, squares)
                 emitted[t, n, start:stop] = out
                 s = snapshot_at[t]
                 if s >= 0 or t == steps - 1:
@@ -355,6 +407,10 @@ def fire(  # type: ignore[no-untyped-def]
                         potential, correction, theta, count, neurons.most * (t + 1), edges, histogram[s],
                         spike_errors[s], moments[s], fired[s],
                     )  # fmt: skip
+                    if keeps:
+                        keep_block(
+                            states, s, n, start, stop, count, potential, correction, charge, initial, squares, peak
+                        )
     return total_spikes
 
 

@@ -22,6 +22,7 @@ from snnlab.core.errors import SimulationError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.graph.rules import is_size
 from snnlab.neurons.integrate_fire import IntegrateFire
+from snnlab.neurons.kernels import States
 from snnlab.simulation.devices import exact_arithmetic, find_device
 from snnlab.simulation.images import ImageSource, as_images, check_finite
 from snnlab.simulation.recording import Recording, SiteRecording
@@ -33,6 +34,9 @@ DEFAULT_MEMORY = 512 * 2**20
 
 Observer = Callable[[str, Tensor, int], None]
 """``observe(site, emitted, start)``: threshold x spikes (T, n, ...) of one micro-batch, and its first image's index."""
+
+StateObserver = Callable[[str, States, int], None]
+"""``observe_states(site, states, start)``: what every neuron of one micro-batch came to at the snapshots."""
 
 _CACHE_BYTES = 24 * 2**20  # of one micro-batch at the largest site; 1 to 24 MB ran alike on a ResNet-20
 _CANDIDATES = 2048  # single neurons kept per site, from which the traces are drawn
@@ -61,6 +65,7 @@ def simulate(
     memory: int = DEFAULT_MEMORY,
     fused: bool = True,
     observe: Observer | None = None,
+    observe_states: StateObserver | None = None,
     progress: ProgressCallback = silent,
 ) -> Recording:
     r"""Simulate a spiking network on images for T steps; one run yields every t up to T.
@@ -84,6 +89,8 @@ def simulate(
         observe: Called at every site of every micro-batch, input first, with the site's name, what it emitted
             (T, n, ...), threshold x spikes, and the index of the micro-batch's first image. It must not write into
             the tensor. Micro-batches come in the order of the images.
+        observe_states: Called likewise with what every neuron came to at each snapshot, ``kernels.States`` of arrays
+            (snapshots, n, ...): made anew for every micro-batch, and not at all where nobody asks.
         progress: Called after every micro-batch with images done and in all; cancels by raising ``Cancelled``.
 
     Returns:
@@ -124,6 +131,7 @@ def simulate(
                 fused=fused,
                 pool=pool,
                 threads=threads,
+                keeps_states=observe_states is not None,
             )
             for site in snn.site_facts
         }
@@ -134,7 +142,7 @@ def simulate(
             stop = min(start + batch, len(images))
             x = images.batch(start, stop).to(dtype)
             check_finite(x, start)
-            logits = _run(graph, modules, runners, x.to(place), start, num_steps, last_use, observe)
+            logits = _run(graph, modules, runners, x.to(place), start, num_steps, last_use, observe, observe_states)
             read_out.add(logits.reshape(num_steps, stop - start, -1).cpu(), start)
             progress(stop, len(images), "images simulated")
     recordings = {name: runner.recording() for name, runner in runners.items()}
@@ -194,6 +202,7 @@ def _run(
     num_steps: int,
     last_use: dict[fx.Node, list[fx.Node]],
     observe: Observer | None,
+    observe_states: StateObserver | None,
 ) -> Tensor:
     """Logits of every step, (T x N, classes)."""
     env: dict[fx.Node, Value] = {}
@@ -211,6 +220,8 @@ def _run(
             env[node] = Value(spikes, True)
             if observe is not None:
                 observe(str(node.target), spikes.unflatten(0, (num_steps, images)), start)
+            if observe_states is not None:
+                observe_states(str(node.target), runners[node.target].states, start)
         else:
             env[node] = apply_node(node, modules, env, num_steps)
         for done in last_use.get(node, ()):

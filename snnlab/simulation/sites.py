@@ -31,6 +31,7 @@ class SiteRunner:
         fused: Compiled kernel, or step by step in torch.
         pool: Threads over images.
         threads: Their number.
+        keeps_states: After ``run``, ``states`` holds what every neuron of the micro-batch came to at the snapshots.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class SiteRunner:
         fused: bool,
         pool: ThreadPoolExecutor,
         threads: int,
+        keeps_states: bool = False,
     ) -> None:
         self.site, self.neuron, self.num_steps = site, neuron, num_steps
         self.fused, self.pool, self.threads = fused, pool, threads
@@ -60,6 +62,16 @@ class SiteRunner:
             order = _flat(torch.arange(math.prod(site.shape)).reshape(site.shape)).numpy()
             self.places = np.argsort(order)[position]  # where those neurons lie in memory
         self.total_spikes = 0
+        self.keeps_states, self._states = keeps_states, kernels.States.empty(0, 0, 0)
+
+    @property
+    def states(self) -> kernels.States:
+        """Of the last micro-batch, (snapshots, n, ...) each, shaped as activations are."""
+        if len(self.site.shape) != 3:
+            return kernels.States(*(part.reshape(*part.shape[:2], *self.site.shape) for part in self._states))
+        channels, *space = self.site.shape
+        parts = (part.reshape(*part.shape[:2], *space, channels) for part in self._states)
+        return kernels.States(*(np.moveaxis(part, -1, 2) for part in parts))
 
     def run(self, current: Tensor, varies: bool, images: int, start: int, *, in_place: bool) -> Tensor:
         """Threshold x spikes for a micro-batch.
@@ -79,6 +91,8 @@ class SiteRunner:
         flat = last.contiguous().reshape(steps, images, math.prod(self.site.shape))
         if self.candidates is not None:
             self._keep(flat.cpu().numpy(), images, start)
+        if self.keeps_states:
+            self._states = kernels.States.empty(len(self.statistics.spikes), images, flat.shape[-1])
         if self.fused:
             emitted = flat if in_place and varies else flat.new_empty(self.num_steps, images, flat.shape[-1])
             self._fused(flat.numpy(), emitted.numpy())
@@ -122,7 +136,7 @@ class SiteRunner:
         new = SiteStatistics.empty(len(self.statistics.spikes))
         spikes = kernels.fire(
             current, self.constants, emitted, first, last, self.snapshot_at, kernels.BIN_EDGES, new.histogram,
-            new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity,
+            new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity, self._states,
         )  # fmt: skip
         return new, spikes
 

@@ -46,6 +46,34 @@ def test_equals_the_literal_simulation_on_the_grid(grid_network, grid_images, sn
             assert statistics.moments[index, :, 3].max() == potentials.max()
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("micro_batch", [1, 5])
+def test_states_equal_the_literal_simulation_on_the_grid(grid_network, grid_images, snn, micro_batch, fused):
+    _, neurons = simulate_literally(grid_network, grid_images, STEPS)
+    seen = dict.fromkeys(snn.sites, 0)
+
+    def compare(name, states, start):
+        neuron, images = neurons[name], slice(start, start + states.count.shape[1])
+        assert start == seen[name]
+        seen[name] = images.stop
+        for index, step in enumerate(SNAPSHOTS):
+            inputs = torch.stack(neuron.inputs[:step])[:, images].double()
+            np.testing.assert_array_equal(states.count[index], sum(neuron.spikes[:step])[images])
+            np.testing.assert_array_equal(states.residual[index], neuron.membranes[step - 1][images])
+            np.testing.assert_array_equal(states.charge[index], inputs.sum(0))
+            np.testing.assert_array_equal(states.squares[index], (inputs**2).sum(0))
+            highest = torch.stack(
+                [torch.full_like(inputs[0], neuron.initial), *(v[images] for v in neuron.membranes[:step])]
+            )
+            np.testing.assert_array_equal(states.peak[index], highest.abs().amax(0))
+
+    simulate(
+        snn, grid_images, num_steps=STEPS, snapshots=SNAPSHOTS, micro_batch=micro_batch, fused=fused,
+        observe_states=compare,
+    )  # fmt: skip
+    assert set(seen.values()) == {len(grid_images)}
+
+
 def test_charge_balance_is_exact_on_the_grid(snn, grid_images):
     recording = simulate(snn, grid_images, num_steps=64, snapshots=[1, 32, 64])
 
@@ -222,7 +250,7 @@ def test_violated_charge_balance_stops_with_the_site(monkeypatch, snn, grid_imag
 
     def leaky(*arguments):
         spikes = genuine(*arguments)
-        arguments[-1][:] = (0.5, 5e4)
+        arguments[-2][:] = (0.5, 5e4)
         return spikes
 
     monkeypatch.setattr(kernels, "fire", leaky)
