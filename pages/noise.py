@@ -104,19 +104,20 @@ def bench(view: shell.View, found: Found) -> None:
         st.caption(f"The gap was not measured at T = {view.target}; T = {step} is shown.")
     given = told.give(run.id, now)
     known = asks.Known(None, None) if found.stale else asks.know(found, now.shape(measured), now.scale, step)
+    profile = now.profile(measured)
     state = noise_view(
         packed(run.id, report),
         target=step,
         given=given.to_browser(),
         answer=known.answer,
         curve=known.curve,
+        losses=None if found.stale else noise_sites.losses(found, profile),
         stale=found.stale,
         problem=told.problem(),
         key=told.KEY,
     )
     if state.paste:
         take_over(run.id, now, measured, state.paste)
-    profile = now.profile(measured)
     with st.container(horizontal=True, vertical_alignment="top", key="noise-below"):
         downloads.profile(profile)
         if not found.stale:

@@ -50,6 +50,22 @@ def draw(found: Found, profile: "sl.calibration.NoiseProfile", recipe: sl.Recipe
         st.code(line, language="bash", wrap_lines=True)
 
 
+def losses(found: Found, profile: "sl.calibration.NoiseProfile") -> dict[str, Any] | None:
+    """What noise costs at each site alone, for the rows of the view; None where nobody has asked.
+
+    Args:
+        found: The noise run.
+        profile: What is drawn, master scale included.
+    """
+    answer = _answer(SITES, found)
+    if answer is None:
+        return None
+    arguments, result = answer
+    report, _ = _read(json.dumps(arguments, sort_keys=True), result)
+    points = [100 * loss.value for loss in report.losses]
+    return {"points": points, "old": arguments["profile"] != profile.to_dict()}
+
+
 def _ask(kind: str, title: str, arguments: dict[str, Any], stale: bool) -> None:
     if st.button(title, key=f"noise-ask-{kind}", disabled=stale or jobs.busy(kind)):
         jobs.start(kind, arguments)

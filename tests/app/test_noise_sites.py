@@ -33,6 +33,7 @@ def test_it_asks_for_the_drawn_profile_and_tells_the_answer(at_page, pool, run, 
     made, answer = told
     at = at_page("noise", run=run.id[:12], T="2")
     assert "It costs most" not in text(at)
+    assert sent(at)["losses"] is None
     assert any(element.value.endswith(" --sensitivity --max-loss 1") for element in at.code)
     button(at, "Find out, site by site").click().run()
     assert not at.exception
@@ -50,6 +51,8 @@ def test_it_asks_for_the_drawn_profile_and_tells_the_answer(at_page, pool, run, 
     assert f": {100 * worst.value:.2f} points [" in text(at), "what is lost counts upwards, as in the chart"
     assert f"together it costs {100 * made.whole[0]:.2f} points [" in text(at)
     assert "Of another profile" not in text(at)
+    points = [100 * loss.value for loss in made.losses]
+    assert sent(at)["losses"] == {"points": points, "old": False}, "beside the bar of each site too"
     next(toggle for toggle in at.toggle if toggle.label == "As a table").set_value(True).run()
     assert f"{worst.rank} [{worst.rank_low}, {worst.rank_high}]" in html_of(at)
 
@@ -62,6 +65,7 @@ def test_an_answer_on_another_profile_says_so(at_page, pool, run, measured, repo
     at.session_state["noise.drawn"] = {measured.id: painted(report)}
     at.run()
     assert "Of another profile" in text(at)
+    assert sent(at)["losses"]["old"]
     button(at, "Find out, site by site").click().run()
     asked = sl.calibration.NoiseProfile.from_dict(pool.last("sensitivity").arguments["profile"])
     np.testing.assert_allclose(asked.std[3], 2 * report.profile(2).std[3])

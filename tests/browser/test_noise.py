@@ -200,6 +200,19 @@ def test_a_stage_scales_its_sites_and_folds(page, url, resnet):
     expect(page.locator(".row.site")).to_have_count(19)
 
 
+def test_what_a_site_costs_stands_beside_its_bar(page, url, resnet):
+    open_view(page, url, resnet.id)
+    cost = page.locator(".row.site").nth(1).locator(".number").last
+    expect(cost).to_have_text("–")
+    page.get_by_text("Which site matters").click()
+    page.get_by_role("button", name="Find out, site by site").click()
+    expect(cost).to_have_text(re.compile(r"^-?\d+\.\d$"), timeout=3 * PATIENCE)
+    expect(cost).not_to_have_class(re.compile("mute"))
+    tracks(page).nth(2).focus()
+    page.keyboard.press("End")
+    expect(cost).to_have_class(re.compile("mute"), timeout=PATIENCE)
+
+
 def test_t_changes_at_once_and_everywhere(page, url, resnet):
     open_view(page, url, resnet.id)
     page.locator(".targets").get_by_role("button", name="4", exact=True).click()

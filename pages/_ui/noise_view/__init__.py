@@ -38,6 +38,7 @@ def noise_view(
     given: Mapping[str, Any],
     answer: Mapping[str, Any] | None,
     curve: Mapping[str, Any] | None,
+    losses: Mapping[str, Any] | None,
     stale: bool,
     problem: str,
     key: str,
@@ -52,6 +53,8 @@ def noise_view(
         answer: The noisy ANN that was asked for last: target, units (std / threshold at scale 1), scale and noisy; or
             ``problem``, why there is none.
         curve: The same over several scales: target, units, scales, noisy, kappa, why; or ``problem``.
+        losses: What noise costs at each site alone, where it was found out: points, one a site, and old: of another
+            profile than the drawn one.
         stale: Greyed and untouchable: it was measured with another conversion.
         problem: One sentence on what was pasted, empty for none.
         key: Widget key.
@@ -67,6 +70,7 @@ def noise_view(
             "given": dict(given),
             "answer": None if answer is None else dict(answer),
             "curve": None if curve is None else dict(curve),
+            "losses": None if losses is None else dict(losses),
             "stale": stale,
             "problem": problem,
         },

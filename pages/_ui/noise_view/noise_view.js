@@ -48,7 +48,7 @@ async function receive(view, data) {
   view.root.classList.toggle("stale", Boolean(data.stale));
   view.find(".columns").inert = view.find(".tools").inert = Boolean(data.stale);
   setText(view.find(".problem"), data.problem);
-  if (fresh) { measure(view); buildRows(view); }
+  if (fresh) { measure(view); buildRows(view); } else paintLosses(view);
   draw(view);
   view.root.dataset.drawn = `${measured.id} T=${view.step}`;
 }

@@ -15,6 +15,7 @@ function buildRows(view) {
   view.folds = view.measured.stages().map((stage, index) => ({ key: stage.title + index, many: stage.sites.length > 1 })).filter(({ many }) => many).map(({ key }) => key);
   select(view, view.rows.find((row) => sameSites(row.sites, view.selected)) ?? view.rows[0]);
   paintMeasured(view);
+  paintLosses(view);
 }
 
 function sameSites(first, second) {
@@ -24,14 +25,14 @@ function sameSites(first, second) {
 function buildRow(view, sites, title, stage) {
   const grouped = stage !== null, fill = html("b"), reach = html("u");
   const track = html("div", { class: "track", role: "slider", tabindex: -1, "aria-valuemin": 0, "aria-valuemax": MOST }, fill, grouped ? reach : null);
-  const [multiplier, std, zero, mean] = ["", "", "", " optional"].map((extra) => html("span", { class: `number${extra}` }));
+  const [multiplier, std, zero, mean, loss] = ["", "", "", " optional", " optional"].map((extra) => html("span", { class: `number${extra}` }));
   const stems = svg("path", { class: "stems" }), area = svg("path", { class: "area" }), curve = svg("path", { class: "curve" });
   const floor = svg("path", { class: "floor", d: `M${MINI_PAD} ${MINI_FLOOR}H${MINI_WIDTH - MINI_PAD}` });
   const mini = svg("svg", { class: "mini", viewBox: `0 0 ${MINI_WIDTH} ${MINI_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, floor, area, curve, stems);
   const name = grouped ? stageName(view, sites, title, stage) : siteName(title);
-  const node = html("div", { class: `row ${grouped ? "stage" : "site"}` }, name, track, multiplier, std, mini, zero, mean);
+  const node = html("div", { class: `row ${grouped ? "stage" : "site"}` }, name, track, multiplier, std, mini, zero, mean, loss);
   setAttribute(track, "aria-label", grouped ? `Multiplier of ${title}, ${sites.length} sites` : `Multiplier of ${title}`);
-  return { node, track, fill, reach, multiplier, std, zero, mean, stems, area, curve, sites, stage, title };
+  return { node, track, fill, reach, multiplier, std, zero, mean, loss, stems, area, curve, sites, stage, title };
 }
 
 function stageName(view, sites, title, stage) {
@@ -71,6 +72,15 @@ function paintMeasured(view) {
     row.movable = row.sites.some((site) => stds[site] > 0);
     row.track.classList.toggle("fixed", !row.movable);
     setAttribute(row.track, "aria-disabled", !row.movable);
+  }
+}
+
+// What noise at one site alone costs; a stage has no such number, as losses do not add up.
+function paintLosses(view) {
+  const { losses } = view.data;
+  for (const row of view.rows) {
+    setText(row.loss, row.stage !== null ? "" : losses ? losses.points[row.sites[0]].toFixed(1) : "\u2013");
+    row.loss.classList.toggle("mute", !losses || losses.old);
   }
 }
 
