@@ -40,7 +40,7 @@ class States(NamedTuple):
     """What every neuron has come to at the snapshots, (snapshots, N, P) each; empty where nobody asks.
 
     Args:
-        count: Spikes so far, negative ones subtracted, int32.
+        spikes: So far, negative ones subtracted, int32.
         residual: v(t) without what a method's correction of v(0) and its added current have brought, activation units,
             float64.
         charge: Sum of the inputs so far, added current included, v(0) apart, activation units, float64.
@@ -48,7 +48,7 @@ class States(NamedTuple):
         peak: Largest abs(v) so far, activation units, float64.
     """
 
-    count: np.ndarray
+    spikes: np.ndarray
     residual: np.ndarray
     charge: np.ndarray
     squares: np.ndarray
@@ -299,7 +299,7 @@ def keep_block(  # type: ignore[no-untyped-def]
     states, s, n, start, stop, count, potential, correction, charge, initial, squares, peak
 ):
     """Write a block of neurons, as they stand after a step, into ``states``; arguments as in ``count_block``."""
-    states.count[s, n, start:stop] = count
+    states.spikes[s, n, start:stop] = count
     states.squares[s, n, start:stop] = squares
     for j in range(stop - start):
         states.residual[s, n, start + j] = np.float64(potential[j]) - correction[j]
@@ -366,7 +366,7 @@ def fire(  # type: ignore[no-untyped-def]
     scratch = np.empty((4, _BLOCK), dtype=neurons.threshold.dtype)
     count_scratch = np.empty(_BLOCK, dtype=np.int32)
     double_scratch = np.empty((3, _BLOCK), dtype=np.float64)
-    keeps = len(states.count) > 0
+    keeps = len(states.spikes) > 0
     total_spikes = 0
     for n in range(first, last):
         for start in range(0, size, _BLOCK):

@@ -53,12 +53,12 @@ def test_states_equal_the_literal_simulation_on_the_grid(grid_network, grid_imag
     seen = dict.fromkeys(snn.sites, 0)
 
     def compare(name, states, start):
-        neuron, images = neurons[name], slice(start, start + states.count.shape[1])
+        neuron, images = neurons[name], slice(start, start + states.spikes.shape[1])
         assert start == seen[name]
         seen[name] = images.stop
         for index, step in enumerate(SNAPSHOTS):
             inputs = torch.stack(neuron.inputs[:step])[:, images].double()
-            np.testing.assert_array_equal(states.count[index], sum(neuron.spikes[:step])[images])
+            np.testing.assert_array_equal(states.spikes[index], sum(neuron.spikes[:step])[images])
             np.testing.assert_array_equal(states.residual[index], neuron.membranes[step - 1][images])
             np.testing.assert_array_equal(states.charge[index], inputs.sum(0))
             np.testing.assert_array_equal(states.squares[index], (inputs**2).sum(0))
