@@ -37,6 +37,7 @@ class SiteInput:
         preactivations: The ANN's own input of the site, (n, ...), one a batch.
         activations: Its output, (n, ...), one a batch.
         num_steps: T.
+        function: The ANN's activation itself, element by element, without noise.
     """
 
     site: Site
@@ -44,6 +45,7 @@ class SiteInput:
     preactivations: tuple[Tensor, ...]
     activations: tuple[Tensor, ...]
     num_steps: int
+    function: Callable[[Tensor], Tensor]
 
     def emitted(self, spec: NeuronSpec) -> tuple[Tensor, ...]:
         """Threshold x spikes of a neuron of that specification, (T, n, ...), one tensor a batch."""
@@ -188,7 +190,7 @@ class CalibrationContext:
         pairs = Lockstep(graph, batches, num_steps, set(facts))
         for done, (name, currents, preactivations, activations) in enumerate(pairs):
             site = replace(facts[name], shape=tuple(activations[0].shape[1:]))
-            at = SiteInput(site, currents, preactivations, activations, num_steps)
+            at = SiteInput(site, currents, preactivations, activations, num_steps, graph.get_submodule(name))
             specs[name] = decide(at)
             if at.is_unreached:
                 unreached.append(name)

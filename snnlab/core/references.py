@@ -134,6 +134,20 @@ REFERENCES = {
         2022,
         "2112.12133",
     ),
+    "Meng2022": Reference(
+        "Meng et al.",
+        "Training Much Deeper Spiking Neural Networks with a Small Number of Time-Steps",
+        "Neural Networks 153",
+        2022,
+    ),
+    "Meng2022DSR": Reference(
+        "Meng et al.",
+        "Training High-Performance Low-Latency Spiking Neural Networks by Differentiation on Spike Representation",
+        "CVPR",
+        2022,
+        "2205.00459",
+    ),
+    "He2016b": Reference("He et al.", "Identity Mappings in Deep Residual Networks", "ECCV", 2016, "1603.05027"),
     "He2015": Reference(
         "He et al.",
         "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification",

@@ -21,10 +21,15 @@ _WIDE_RESNETS = {"resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
 _CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
 _WIDE = [64, 128, 256, 512]
 _NARROW = [16, 32, 64]
+BLOCKS = ("post_act", "pre_act", "dual_neuron")
+"""Where a residual block has its activations; see ``ResNet``."""
 
 
 def architecture_names() -> tuple[str, ...]:
-    """Names that ``named_architecture`` knows; ``resnetN-A`` and ``-B`` also exist for any other N = 6n + 2."""
+    """Names that ``named_architecture`` knows; ``resnetN-A`` and ``-B`` also exist for any other N = 6n + 2.
+
+    Every ``resnet`` name may end in ``-pre_act`` or ``-dual_neuron``.
+    """
     cifar = [f"resnet{depth}-{option}" for option in "AB" for depth in _CIFAR_DEPTHS]
     return (*_VGG_PLANS, *_WIDE_RESNETS, "resnet20", *cifar)
 
@@ -33,11 +38,15 @@ def named_architecture(name: str, num_classes: int) -> dict[str, Any]:
     """The architecture of a name, for 32 x 32 colour images.
 
     ``vgg*``, ``resnet18``, ``resnet20`` and ``resnet34`` are those of the QCFS code; ``-A`` and ``-B`` are the CIFAR
-    ResNets of [He2016] with zero-padded and with projected shortcuts.
+    ResNets of [He2016] with zero-padded and with projected shortcuts. Blocks of another form are named at the end:
+    ``resnet20-B-pre_act``, ``resnet18-dual_neuron``.
 
     Raises:
         CheckpointError: No such name; the nearest is proposed.
     """
+    known, block = _split_block(name)
+    if known != name:
+        return check_architecture({**named_architecture(known, num_classes), "block": block})
     if name in _VGG_PLANS:
         values: dict[str, Any] = {"family": "vgg", "plan": _VGG_PLANS[name], "classifier": [4096, 4096]}
         return check_architecture({**values, "conv_bias": True, "num_classes": num_classes})
@@ -56,11 +65,13 @@ def architecture_name(architecture: Mapping[str, Any]) -> str:
     family = architecture["family"]
     if family == "resnet":
         blocks, widths = list(architecture["blocks"]), list(architecture["widths"])
+        block = architecture.get("block", BLOCKS[0])  # files of earlier versions do not name it
+        form = "" if block == BLOCKS[0] else f"-{block}"
         for name, known in _WIDE_RESNETS.items():
             if (widths, blocks, architecture["shortcut"]) == (_WIDE, known, "B"):
-                return name
+                return name + form
         shape = "" if widths == _NARROW and len(set(blocks)) == 1 else f" ({'-'.join(map(str, widths))})"
-        return f"resnet{2 * sum(blocks) + 2}-{architecture['shortcut']}{shape}"
+        return f"resnet{2 * sum(blocks) + 2}-{architecture['shortcut']}{form}{shape}"
     if family == "vgg":
         for name, plan in _VGG_PLANS.items():
             same_head = list(architecture["classifier"]) == [4096, 4096]
@@ -114,6 +125,12 @@ def check_architecture(values: Any) -> dict[str, Any]:
     return checked
 
 
+def _split_block(name: str) -> tuple[str, str]:
+    """A name without the form of its blocks, and that form; the name itself where it ends in none."""
+    known, _, block = name.rpartition("-")
+    return (known, block) if known.startswith("resnet") and block not in ("A", "B") else (name, BLOCKS[0])
+
+
 def _resnet(widths: Sequence[int], blocks: Sequence[int], shortcut: str, classes: int) -> dict[str, Any]:
     values = {"family": "resnet", "widths": widths, "blocks": blocks, "shortcut": shortcut, "num_classes": classes}
     return check_architecture(values)
@@ -140,7 +157,7 @@ def _check_vgg(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_resnet(values: Mapping[str, Any]) -> dict[str, Any]:
-    defaults = {"stem_stride": 1, "in_channels": 3, "input_size": 32}
+    defaults = {"block": BLOCKS[0], "stem_stride": 1, "in_channels": 3, "input_size": 32}
     fields = _fields("resnet", values, required=("widths", "blocks", "shortcut", "num_classes"), defaults=defaults)
     widths = [_count("resnet: widths", width) for width in _entries("resnet: widths", fields["widths"])]
     blocks = [_count("resnet: blocks", count, MAX_LAYERS) for count in _entries("resnet: blocks", fields["blocks"])]
@@ -149,6 +166,8 @@ def _check_resnet(values: Mapping[str, Any]) -> dict[str, Any]:
         raise CheckpointError(f"resnet: {found} must have one entry a stage, at most {MAX_LAYERS} blocks in all.")
     if fields["shortcut"] not in ("A", "B"):
         raise CheckpointError(f"resnet: shortcut is 'A' (zero-padded) or 'B' (projected), not {fields['shortcut']!r}.")
+    if fields["block"] not in BLOCKS:
+        raise CheckpointError(f"resnet: block is one of {', '.join(BLOCKS)}, not {str(fields['block'])[:80]!r}.")
     if fields["shortcut"] == "A" and widths != sorted(widths):
         raise CheckpointError(f"resnet: option-A shortcuts cannot shrink, but the widths are {widths}.")
     return {**fields, "widths": widths, "blocks": blocks}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from snnlab.io.key_maps.resnet_layout import SIZE_NOTE, block_places, read_resnet, usual_dataset
+from snnlab.io.key_maps.resnet_layout import SIZE_NOTE, block_places, is_plain_resnet, read_resnet, usual_dataset
 from snnlab.io.key_maps.table import Guess, KeyTable, Shapes
 
 SOURCE = "akamaster"
@@ -22,7 +22,7 @@ def module_pairs(architecture: dict[str, Any], head: str = "linear") -> Iterable
 
 def tables(architecture: dict[str, Any], shapes: Shapes) -> list[KeyTable]:
     """The layout's table for an architecture, where it has one."""
-    if architecture["family"] != "resnet" or architecture["shortcut"] != "A":
+    if not is_plain_resnet(architecture, "A"):
         return []
     return [KeyTable(dict(module_pairs(architecture, _head(shapes))))]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from snnlab.core.errors import CheckpointError
-from snnlab.io.key_maps.resnet_layout import SIZE_NOTE, block_places, read_resnet, usual_dataset
+from snnlab.io.key_maps.resnet_layout import SIZE_NOTE, block_places, is_plain_resnet, read_resnet, usual_dataset
 from snnlab.io.key_maps.table import Guess, KeyTable, Shapes, split, threshold_name
 from snnlab.models import check_architecture
 
@@ -68,8 +68,7 @@ def table(architecture: dict[str, Any], spelling: str, post_add: str | None = No
 
 def tables(architecture: dict[str, Any], shapes: Shapes) -> list[KeyTable]:
     """The layout's table for an architecture, in the spelling that the file uses; none for other families."""
-    vgg, resnet = architecture["family"] == "vgg", architecture["family"] == "resnet"
-    if not vgg and not (resnet and architecture["shortcut"] == "B"):
+    if architecture["family"] != "vgg" and not is_plain_resnet(architecture, "B"):
         return []
     return [table(architecture, _spelling(shapes), _post_add(shapes))]
 

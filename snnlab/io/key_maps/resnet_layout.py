@@ -45,6 +45,13 @@ def read_resnet(
         return None
 
 
+def is_plain_resnet(architecture: dict[str, Any], shortcut: str) -> bool:
+    """Whether an architecture is a ResNet with that shortcut and the usual blocks: files of others hold no other."""
+    if architecture["family"] != "resnet":
+        return False
+    return bool(architecture["shortcut"] == shortcut and architecture["block"] == "post_act")
+
+
 def block_places(architecture: dict[str, Any]) -> Iterable[tuple[int, int, bool]]:
     """(stage from 1, block from 0, the shortcut changes the shape) of every block."""
     for stage, count in enumerate(architecture["blocks"], start=1):

@@ -45,6 +45,18 @@ def test_any_depth_6n_plus_2_has_a_name():
         named_architecture("resnet21-A", 10)
 
 
+@pytest.mark.parametrize("name", ["resnet20-B-pre_act", "resnet110-A-dual_neuron", "resnet18-pre_act"])
+def test_the_form_of_the_blocks_is_part_of_the_name(name):
+    architecture = named_architecture(name, 10)
+    assert architecture["block"] == name.rpartition("-")[2]
+    assert architecture_name(architecture) == name
+    assert architecture == {**named_architecture(name.rpartition("-")[0], 10), "block": architecture["block"]}
+    older = {key: value for key, value in named_architecture("resnet56-B", 10).items() if key != "block"}
+    assert architecture_name(older) == "resnet56-B"
+    with pytest.raises(CheckpointError, match="not 'mid_act'"):
+        named_architecture("resnet20-B-mid_act", 10)
+
+
 def test_an_unknown_name_proposes_the_nearest():
     with pytest.raises(CheckpointError, match="'vgg16'"):
         named_architecture("vvg16", 10)
@@ -83,6 +95,8 @@ def test_checking_does_not_change_its_input():
         ({**SMALL_VGG, "input_size": 10**6}, "input_size"),
         ({**SMALL_VGG, "batch_norm": "yes"}, "batch_norm"),
         ({**SMALL_RESNET, "shortcut": "C"}, "'C'"),
+        ({**SMALL_RESNET, "block": "mid_act"}, "block is one of post_act, pre_act, dual_neuron, not 'mid_act'"),
+        ({**SMALL_RESNET, "block": 1}, "block is one of"),
         ({**SMALL_RESNET, "blocks": [1]}, "one entry a stage"),
         ({**SMALL_RESNET, "blocks": [4000, 4000]}, "blocks"),
         ({**SMALL_RESNET, "widths": [8, 4]}, "shrink"),

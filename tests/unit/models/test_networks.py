@@ -160,3 +160,47 @@ def test_shapes_hook_leaves_nothing_behind():
     with pytest.raises(RuntimeError):
         site_shapes(network, (2, 8, 8))
     assert not any(module._forward_hooks for module in network.modules())
+
+
+@pytest.mark.parametrize("option", ["A", "B"])
+@pytest.mark.parametrize("block", ["pre_act", "dual_neuron"])
+def test_restructured_blocks_follow_their_equations(block, option):
+    architecture = check_architecture(
+        {"family": "resnet", "widths": [4, 8], "blocks": [2, 1], "shortcut": option, "num_classes": 3, "input_size": 6}
+        | {"block": block}
+    )
+    network = build(architecture, ActivationSpec(), seed=3)
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=generator) * 0.2)
+            module.weight.data.add_(torch.rand(module.weight.shape, generator=generator))
+    network.eval()
+    x = torch.randn(2, 3, 6, 6)
+    relu = torch.relu
+
+    def skipped(one, y):
+        if one is not network.layer2[0]:
+            return y
+        if option == "A":
+            padded = torch.zeros(2, 8, 3, 3)
+            padded[:, 2:6] = y[:, :, ::2, ::2]
+            return padded
+        projected = one.shortcut.conv(y)
+        return one.shortcut.bn(projected) if block == "dual_neuron" else projected
+
+    y = network.stem.conv(x)
+    if block == "dual_neuron":
+        y = relu(network.stem.bn(y))
+    for one in (network.layer1[0], network.layer1[1], network.layer2[0]):
+        if block == "pre_act":
+            y = relu(one.bn1(y))
+            y = one.conv2(relu(one.bn2(one.conv1(y)))) + skipped(one, y)
+        else:
+            y = relu(one.bn2(one.conv2(relu(one.bn1(one.conv1(y)))))) + relu(skipped(one, y))
+    if block == "pre_act":
+        y = relu(network.head.bn(y))
+    torch.testing.assert_close(network(x), network.fc(y.mean(dim=(2, 3))))
+    sites = list(site_shapes(network, (3, 6, 6)))
+    assert len(sites) == {"pre_act": 2 * 3 + 1, "dual_neuron": 1 + 3 * 3}[block]
+    assert sites == [name for name, module in network.named_modules() if isinstance(module, nn.ReLU)]
