@@ -182,6 +182,35 @@ def draw_figure(run: sl.runs.Run, target: int, effect: Effect | None) -> dict[st
     return {changed.title: changed, profile.title: profile}
 
 
+def draw_tuning(run: sl.runs.Run) -> tuple[dict[str, sl.figures.Figure], dict[str, pd.DataFrame]]:
+    """What the method of the run in view found at every site, where it searches thresholds; figure and table of it."""
+    report = reports.conversion(run)
+    table = report.tuning()
+    if table is None:
+        return {}, {}
+    method = next((known.title for known in sl.methods() if known.name == report.method), report.method)
+    drawn = sl.figures.threshold_tuning(report, name=method)
+    st.header(f"{drawn.title[:-1]}, T = {report.findings['thresholds']['num_steps']}?", anchor=False)
+    show.figure(drawn, "tuning-figure")
+    with st.expander("What was tried at every site, in the run in view", icon=":material/tune:"):
+        st.caption(
+            "Thresholds in activation units, everything from error on as a share of the chosen threshold. The error is "
+            "what was minimised; deviation: φ − q, what uneven input does beyond constant input of the same mean; "
+            "quantization: q − clip(z̄, 0, θ); clipping: what lies above θ; activation: ReLU − the source's activation; "
+            "propagated: inherited from the sites before."
+        )
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={
+                column: st.column_config.NumberColumn(format="%.3f")
+                for column in table.columns
+                if column not in ("name", "tried")
+            },
+        )
+    return {drawn.title: drawn}, {"Thresholds tried": table}
+
+
 def draw(run: sl.runs.Run, view: shell.View) -> None:
     """Method and effect, site table, chart, what was folded, and the second conversion."""
     target = view.target
@@ -221,7 +250,11 @@ def draw(run: sl.runs.Run, view: shell.View) -> None:
         )
     else:
         st.caption("Nothing is edited by hand. Double-click a threshold or a v(0) to change it, or apply one to many.")
+    for sentence in reports.conversion(run).told:
+        st.caption(label.md(sentence, 600))
     figures = draw_figure(run, target, effect)
+    tuning, tried = draw_tuning(run)
+    figures |= tuning
     both = None if view.compare is None else edit_compare.pair(run, view.compare, target)
     if isinstance(both, Pair):
         edit_compare.draw(both)
@@ -234,7 +267,7 @@ def draw(run: sl.runs.Run, view: shell.View) -> None:
     recipe = edits.recipe(run, history.now)
     with bar:
         explanation(history.now)
-        tables = {"Sites": edit_sites.to_frame(rows), "Edits": edit_table(run)}
+        tables = {"Sites": edit_sites.to_frame(rows), "Edits": edit_table(run), **tried}
         if isinstance(both, Pair):
             tables["Two conversions"] = both.to_frame()
         show.export(figures, tables, recipe, "conversion")

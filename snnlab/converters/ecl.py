@@ -86,12 +86,16 @@ class ErrorCompensation(Converter):
         ]
         accuracies = [context.accuracy(candidate) for candidate in tried]
         best = accuracies.index(max(accuracies))
+        split, images = context.validation.name or "validation", len(context.validation)
+        reached = ", ".join(f"{a:.2%} at {fraction:g}" for a, fraction in zip(accuracies, CANDIDATES, strict=True))
         context.findings["negative_fraction"] = {
+            "note": f"ecl chose negative_fraction = {CANDIDATES[best]:g} on {images} {split} images at "
+            f"T = {context.num_steps}: {reached}.",
             "chosen": CANDIDATES[best],
             "candidates": list(CANDIDATES),
             "accuracy": accuracies,
             "num_steps": context.num_steps,
-            "split": context.validation.name or "validation",
-            "images": len(context.validation),
+            "split": split,
+            "images": images,
         }
         return tried[best]

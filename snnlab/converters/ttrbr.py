@@ -82,10 +82,16 @@ class ThresholdTuning(SequentialConverter):
             return spec
 
         specs = context.walk(decide, num_steps=context.num_steps, limit=self.images)
+        split, images = context.images.name or "calibration", min(self.images, len(context.images))
+        uneven = [row["deviation"]["mean_abs"] / row["chosen"] for row in rows]
+        worst = int(np.argmax(uneven))
         context.findings["thresholds"] = {
+            "note": f"ttrbr tried up to {max(len(row['candidates']) for row in rows)} thresholds at each of "
+            f"{len(rows)} sites on {images} {split} images at T = {context.num_steps}; the deviation error of uneven "
+            f"input is largest at {rows[worst]['site']}, {uneven[worst]:.1%} of the threshold on average.",
             "num_steps": context.num_steps,
-            "split": context.images.name or "calibration",
-            "images": min(self.images, len(context.images)),
+            "split": split,
+            "images": images,
             "sites": rows,
         }
         return specs

@@ -20,6 +20,7 @@ from snnlab.figures.residuals import residual_site, spike_errors
 from snnlab.figures.rows import stage_of
 from snnlab.figures.sites import site_profile
 from snnlab.figures.training import training_curves
+from snnlab.figures.tuning import threshold_tuning
 from snnlab.figures.which_site import sensitivity
 
 __all__ = [
@@ -58,5 +59,6 @@ __all__ = [
     "std_by_epoch",
     "style",
     "tables",
+    "threshold_tuning",
     "training_curves",
 ]

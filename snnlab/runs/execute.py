@@ -367,40 +367,16 @@ def finished(
     device: str = "cpu",
 ) -> Run:
     """The run of a prepared recipe, with the machine it ran on; ``started`` is a ``perf_counter`` value."""
+    conversion = reports["conversion"]
+    assert isinstance(conversion, ConversionReport), "stored under its own name"
     return Run(
         recipe=prepared.recipe,
         reports=reports,
         card=_shaped(prepared.checkpoint.card.to_dict(), recording.sites),
-        notes=(*prepared.notes, *_choices(reports)),
+        notes=(*prepared.notes, *conversion.told),
         environment=environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads(), device=device),
         verb=verb,
     )
-
-
-def _choices(reports: dict[str, Report]) -> list[str]:
-    """What a method chose, found and changed, one sentence each."""
-    report = reports["conversion"]
-    assert isinstance(report, ConversionReport), "stored under its own name"
-    told = [
-        f"{report.method} chose {name} = {found['chosen']:g} on {found['images']} {found['split']} images at "
-        f"T = {found['num_steps']}: "
-        + ", ".join(
-            f"{accuracy:.2%} at {candidate:g}"
-            for candidate, accuracy in zip(found["candidates"], found["accuracy"], strict=True)
-        )
-        + "."
-        for name, found in report.findings.items()
-        if "candidates" in found
-    ]
-    told += [found["note"] for found in report.findings.values() if "note" in found]
-    if report.output is not None:
-        told.append("The last layer spikes too: the class with the most is predicted, of equal ones the first.")
-    if report.changed_weights:
-        told.append(
-            f"{report.method} changed the weights of {len(report.changed_weights)} layers; what that does to a site "
-            "counts as propagated error."
-        )
-    return told
 
 
 def _shaped(card: dict[str, Any], sites: dict[str, SiteRecording]) -> dict[str, Any]:

@@ -367,3 +367,29 @@ def test_a_run_of_110_sites_has_its_stages_to_choose(at_page, pool, store, shipp
     show = at.selectbox(key=f"edit-show-{'d' * 32}")
     show.set_value("Edited").run()
     assert "Nothing is edited by hand" in said(at)
+
+
+def test_what_a_method_searched_is_told_and_drawn(at_page, pool, store, shipped):
+    recipe = shipped[VGG].recipe.changed(
+        converter={"method": "ttrbr", "parameters": {"images": 8}},
+        data={"limit": 20},
+        num_steps=2,
+        snapshots=[2],
+        traces=0,
+    )
+    run = sl.runs.analyse(recipe)
+    store.save(run)
+    assert run.notes[-1].startswith("ttrbr tried up to ")
+    at = at_page("conversion", run=run.id[:12])
+    assert "Where does TTRBR's deviation error sit, T = 2?" in [header.value for header in at.header]
+    assert "ttrbr tried up to" in said(at)
+    (table,) = (shown.value for shown in at.dataframe if "tried" in shown.value)
+    report = run.reports["conversion"]
+    assert list(table["name"]) == [site["name"] for site in report.sites]
+    np.testing.assert_allclose(table["threshold"], [site["threshold_low"] for site in report.sites], rtol=1e-6)
+    assert table["deviation"].iloc[0] == 0
+
+
+def test_methods_that_search_nothing_have_no_such_figure(opened):
+    at, _ = opened()
+    assert not [header.value for header in at.header if "deviation" in header.value]

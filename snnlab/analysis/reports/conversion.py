@@ -1,5 +1,6 @@
 """What a converter put at every site."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -38,6 +39,46 @@ class ConversionReport(Report):
     output: dict[str, Any] | None = None
     changed_weights: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the method chose, found and changed, one sentence each."""
+        told = [str(found["note"]) for found in self.findings.values() if "note" in found]
+        if self.output is not None:
+            told.append("The last layer spikes too: the class with the most is predicted, of equal ones the first.")
+        if self.changed_weights:
+            told.append(
+                f"{self.method} changed the weights of {len(self.changed_weights)} layers; what that does to a site "
+                "counts as propagated error."
+            )
+        return tuple(told)
+
+    def tuning(self) -> pd.DataFrame | None:
+        """What a method that searches thresholds tried, one row a site; None where it searches none.
+
+        Columns: ``name``; ``threshold``, the chosen one, ``lowest`` and ``highest`` of those that were tried, in
+        activation units, and ``tried``, how many; then, divided by the threshold, ``error`` (root mean square), the
+        mean magnitudes of its parts ``deviation``, ``quantization``, ``clipping``, ``activation`` and ``propagated``,
+        and ``input_std``, the standard deviation of the input over time.
+        """
+        rows = self.findings.get("thresholds", {}).get("sites", ())
+        return pd.DataFrame([_tuned(row) for row in rows]) if rows else None
+
     def to_frame(self) -> pd.DataFrame:
         """One row per site, columns as in ``sites``."""
         return pd.DataFrame(list(self.sites))
+
+
+def _tuned(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of ``tuning``."""
+    threshold, candidates = row["chosen"], row["candidates"]
+    parts = ("deviation", "quantization", "clipping", "activation", "propagated")
+    return {
+        "name": row["site"],
+        "threshold": threshold,
+        "lowest": min(candidates),
+        "highest": max(candidates),
+        "tried": len(candidates),
+        "error": math.sqrt(min(row["error"])) / threshold,
+        **{part: row[part]["mean_abs"] / threshold for part in parts},
+        "input_std": math.sqrt(row["input_variance"]) / threshold,
+    }

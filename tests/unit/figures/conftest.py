@@ -1,7 +1,7 @@
 import pytest
 
 from snnlab import figures
-from tests.unit.figures.synthetic import conversion, curve, residuals, traces
+from tests.unit.figures.synthetic import conversion, curve, residuals, traces, tuned
 from tests.unit.figures.synthetic_gain import noise_gain_report, site_losses
 from tests.unit.figures.synthetic_runs import comparison, seed_group
 
@@ -40,6 +40,8 @@ def every_figure() -> dict[str, figures.Figure]:
         "trace": figures.neuron_trace(run, 2, step=8, report=few),
         "trace_T1": figures.neuron_trace(traces(1), 0),
         "trace_hostile": figures.neuron_trace(run, 3, step=5, report=hostile),
+        "tuning": figures.threshold_tuning(tuned(19)),
+        "tuning_110": figures.threshold_tuning(tuned(110)),
         "sensitivity": figures.sensitivity(site_losses(19)),
         "sensitivity_110": figures.sensitivity(site_losses(110)),
         "inside": figures.inside_change(noise_gain_report()),

@@ -1,5 +1,7 @@
 """Small reports with known numbers, made by running integrate-and-fire neurons on random input."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from snnlab.analysis.reports import AccuracyCurve, ConversionReport, NeuronTraces, ResidualReport
@@ -108,6 +110,26 @@ def conversion(sites: int = 19, seed: int = 0) -> ConversionReport:
         row = {"name": name, "shape": [16, 8, 8], "activation": "relu", "threshold_low": low, "threshold_high": high}
         rows.append({**row, "v0": 0.5, "firing_rate": float(rng.uniform(0, 0.4)), "neurons": 1024})
     return ConversionReport("percentile_norm", {"percentile": 99.9}, tuple(rows), (), 8)
+
+
+def tuned(sites: int = 19, seed: int = 0) -> ConversionReport:
+    """A conversion that searched thresholds, errors in units of a quarter of each threshold."""
+    rng, plain, rows = np.random.default_rng(seed), conversion(sites, seed), []
+    for site in plain.sites:
+        chosen = site["threshold_low"]
+        parts = ("deviation", "quantization", "clipping", "activation", "propagated", "total")
+        rows.append(
+            {
+                "site": site["name"],
+                "chosen": chosen,
+                "candidates": [0.5 * chosen, chosen, 1.5 * chosen],
+                "error": [chosen**2, 0.04 * chosen**2, chosen**2],
+                **{part: {"mean": 0.0, "mean_abs": float(rng.uniform(0, 0.25)) * chosen} for part in parts},
+                "input_variance": 0.09 * chosen**2,
+            }
+        )
+    found = {"note": "It was searched.", "num_steps": 8, "split": "calibration", "images": 128, "sites": rows}
+    return replace(plain, method="ttrbr", findings={"thresholds": found})
 
 
 def traces(num_steps: int = 8, seed: int = 0) -> NeuronTraces:

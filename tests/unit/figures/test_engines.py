@@ -22,7 +22,7 @@ KINDS = (
     *("site", "site_hostile", "spike_errors", "profile", "profile_110", "trace", "trace_T1", "trace_hostile"),
     *("changes", "changes_110", "comparison", "comparison_110", "comparison_hostile"),
     *("seeds", "seeds_1", "seeds_T1"),
-    *("sensitivity", "sensitivity_110", "inside", "errors"),
+    *("sensitivity", "sensitivity_110", "inside", "errors", "tuning", "tuning_110"),
 )
 WIDE = (
     "accuracy_hostile",
