@@ -40,9 +40,9 @@ class States(NamedTuple):
     """What every neuron has come to at the snapshots, (snapshots, N, P) each; empty where nobody asks.
 
     Args:
-        spikes: So far, negative ones subtracted, int32.
-        residual: v(t) without what a method's correction of v(0) and its added current have brought, activation units,
-            float64.
+        spikes: Sent out so far, negative ones subtracted, int32.
+        residual: v(t) without what a method's correction of v(0), its added current and its withheld spikes have
+            brought, activation units, float64.
         charge: Sum of the inputs so far, added current included, v(0) apart, activation units, float64.
         squares: Sum of their squares, float64.
         peak: Largest abs(v) so far, activation units, float64.
@@ -65,10 +65,11 @@ class Neurons(NamedTuple):
 
     Args:
         threshold: Worth of one spike, (P,), activation units.
-        initial: v(0), (P,), activation units.
+        initial: v(0), (1, P), or (N, P) where every image has its own, activation units.
         added: Current added at every step, (P,), activation units, or empty.
         reference: The v(0) from which the ideal count starts, (P,), activation units.
         negative: Negative threshold, (P,), activation units, or empty.
+        passes: Whose spikes go out, (N, P), bool; (0, 0) where all do. The others fire and reset unseen.
         kind: ``PLAIN``, ``SIGNED`` or ``GROUP``.
         at_equality: Fire on ``>=`` rather than ``>``.
         negative_at_equality: Fire negatively on ``<=`` rather than ``<``.
@@ -81,6 +82,7 @@ class Neurons(NamedTuple):
     added: np.ndarray
     reference: np.ndarray
     negative: np.ndarray
+    passes: np.ndarray = np.zeros((0, 0), np.bool_)
     kind: int = PLAIN
     at_equality: bool = True
     negative_at_equality: bool = True
@@ -245,10 +247,11 @@ def count_block(  # type: ignore[no-untyped-def]
 
     Args:
         potential: v, (P,), activation units; what is not a number is left out.
-        correction: What a method's correction of v(0) and its added current have brought up to now, (P,), activation
-            units: the residual that is counted is v without it, so that the target does not move with the correction.
+        correction: What a method's correction of v(0), its added current and its withheld spikes have brought up to
+            now, (P,), activation units: the residual that is counted is v without it, so that the target does not move
+            with the correction.
         threshold: (P,).
-        count: Spikes so far, (P,), int32.
+        count: Spikes sent out so far, (P,), int32.
         most: Spikes possible up to now.
         edges: The fixed bin edges.
         histogram: (classes, NUM_BINS).
@@ -308,6 +311,25 @@ def keep_block(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def withhold(passes, emitted):  # type: ignore[no-untyped-def]
+    """Take back what neurons emitted whose spikes do not go out, (P,) each; returns the spikes taken back."""
+    held = 0
+    for j in range(len(emitted)):
+        if not passes[j] and emitted[j] != 0:
+            emitted[j] = 0
+            held += 1
+    return held
+
+
+@njit(nogil=True, cache=True)
+def withheld_charge(passes, threshold, count, sent, correction):  # type: ignore[no-untyped-def]
+    """Spikes sent out into ``sent``; the charge of the others back into the residual, by way of ``correction``."""
+    for j in range(len(sent)):
+        sent[j] = count[j] if passes[j] else 0
+        correction[j] -= np.float64(threshold[j]) * (count[j] - sent[j])
+
+
+@njit(nogil=True, cache=True)
 def step_block(  # type: ignore[no-untyped-def]
     neurons, start, stop, potential, current, charge, count, peak, emitted
 ):
@@ -364,7 +386,9 @@ def fire(  # type: ignore[no-untyped-def]
     constant = current.shape[0] == 1
     adds = len(neurons.added) > 0
     scratch = np.empty((4, _BLOCK), dtype=neurons.threshold.dtype)
-    count_scratch = np.empty(_BLOCK, dtype=np.int32)
+    own = neurons.initial.shape[0] > 1
+    masks = neurons.passes.shape[0] > 0
+    count_scratch = np.empty((2, _BLOCK), dtype=np.int32)
     double_scratch = np.empty((3, _BLOCK), dtype=np.float64)
     keeps = len(states.spikes) > 0
     total_spikes = 0
@@ -373,11 +397,11 @@ def fire(  # type: ignore[no-untyped-def]
             stop = min(start + _BLOCK, size)
             width = stop - start
             potential, peak, out, total = scratch[0, :width], scratch[1, :width], scratch[2, :width], scratch[3, :width]
-            count = count_scratch[:width]
+            count, sent = count_scratch[0, :width], count_scratch[1, :width]
             charge, correction = double_scratch[0, :width], double_scratch[1, :width]
             squares = double_scratch[2, :width]
             squares[:] = 0
-            theta, initial = neurons.threshold[start:stop], neurons.initial[start:stop]
+            theta, initial = neurons.threshold[start:stop], neurons.initial[n if own else 0, start:stop]
             reference = neurons.reference[start:stop]
             potential[:] = initial
             charge[:] = initial
@@ -394,6 +418,9 @@ def fire(  # type: ignore[no-untyped-def]
                     add_squares(total, squares)
                 elif keeps:
                     add_squares(row, squares)
+                if masks:
+                    # The count stays that of the spikes fired: charge balance is that of the neuron.
+                    total_spikes -= withhold(neurons.passes[n, start:stop], out)
                 emitted[t, n, start:stop] = out
                 s = snapshot_at[t]
                 if s >= 0 or t == steps - 1:
@@ -403,13 +430,16 @@ def fire(  # type: ignore[no-untyped-def]
                         correction[j] = np.float64(initial[j]) - np.float64(reference[j])
                         if adds:
                             correction[j] += (t + 1) * np.float64(neurons.added[start + j])
+                    if masks:
+                        withheld_charge(neurons.passes[n, start:stop], theta, count, sent, correction)
+                    shown = sent if masks else count
                     spikes[s] += count_block(
-                        potential, correction, theta, count, neurons.most * (t + 1), edges, histogram[s],
+                        potential, correction, theta, shown, neurons.most * (t + 1), edges, histogram[s],
                         spike_errors[s], moments[s], fired[s],
                     )  # fmt: skip
                     if keeps:
                         keep_block(
-                            states, s, n, start, stop, count, potential, correction, charge, initial, squares, peak
+                            states, s, n, start, stop, shown, potential, correction, charge, initial, squares, peak
                         )
     return total_spikes
 

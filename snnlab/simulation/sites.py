@@ -108,7 +108,7 @@ class SiteRunner:
         candidates = None
         if self.candidates is not None:
             image, position = self.candidates
-            initial = self.constants.initial[self.places] / self.constants.threshold[self.places]
+            initial = self.constants.initial[0, self.places] / self.constants.threshold[self.places]
             candidates = Candidates(image, position, self.kept, initial)
         return SiteRecording(
             site=self.site,
@@ -194,7 +194,7 @@ def _constants(flat: IntegrateFire) -> kernels.Neurons:
 
     shared: dict[str, Any] = {
         "threshold": numbers(flat.threshold),
-        "initial": numbers(flat.initial_membrane),
+        "initial": numbers(flat.initial_membrane)[None],
         "added": numbers(flat.added_current),
         "reference": numbers(flat.reference_membrane),
         "negative": numbers(None),

@@ -19,7 +19,7 @@ def fire(current, threshold, initial, emitted, snapshots=()):
         snapshot_at[step - 1] = index
     new = SiteStatistics.empty(len(snapshots))
     none = threshold[:0]
-    neurons = kernels.Neurons(threshold, initial, none, initial, none)
+    neurons = kernels.Neurons(threshold, initial[None], none, initial, none)
     spikes = kernels.fire(
         current, neurons, emitted, 0, emitted.shape[1], snapshot_at, kernels.BIN_EDGES, new.histogram,
         new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity, kernels.States.empty(0, 0, 0),
