@@ -75,6 +75,9 @@ class SiteInput:
 class CalibrationContext:
     """The network under conversion, images, and T; what was found on the way.
 
+    A method that tells what it found puts it into ``findings``; one that leaves the first steps out of the read-out
+    puts their number into ``read_out_delay``.
+
     Args:
         network: The prepared ANN; left alone.
         sites: Facts about its sites, input first.
@@ -101,6 +104,7 @@ class CalibrationContext:
         self.findings: dict[str, Any] = {}
         self.weights: dict[str, Tensor] = {}
         """Weights that take the place of the ANN's in the spiking network, by name in the prepared graph."""
+        self.read_out_delay: int | None = None
 
     @property
     def num_steps(self) -> int:
@@ -139,7 +143,10 @@ class CalibrationContext:
 
     def accuracy(self, specs: Mapping[str, NeuronSpec]) -> float:
         """Accuracy on the validation images at T of the network with these neurons."""
-        snn = assemble(copy.deepcopy(self.network), self.sites, specs, self.method, {}, weights=self.weights)
+        network = copy.deepcopy(self.network)
+        snn = assemble(
+            network, self.sites, specs, self.method, {}, weights=self.weights, read_out_delay=self.read_out_delay
+        )
         recording = simulate(snn, self.validation, num_steps=self.num_steps, progress=self.progress)
         return float((recording.predictions[-1] == recording.labels).mean())
 

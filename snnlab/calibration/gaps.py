@@ -105,6 +105,7 @@ def collect(
     threshold: np.ndarray,
     fraction: np.ndarray,
     *,
+    worth: np.ndarray | None = None,
     most: int = 1,
     steps: tuple[int, ...],
     lattice: tuple[int, ...],
@@ -112,11 +113,12 @@ def collect(
     """Statistics of one micro-batch.
 
     Args:
-        emitted: Threshold x spikes of the SNN, (T, n, P), activation units.
+        emitted: What the SNN's spikes are worth, (T, n, P), activation units.
         activation: Activation of the ANN, (n, P), float64, activation units.
         current: Its own pre-activation z, (n, P), float64, activation units.
         threshold: (P,), activation units.
         fraction: Nominal v(0) / threshold, (P,).
+        worth: Worth of a spike / threshold, (P,); None for 1.
         most: Spikes that one step can bring.
         steps: Steps at which the gap is taken, ascending.
         lattice: Bins a threshold at each of them.
@@ -124,7 +126,8 @@ def collect(
     found = GapStatistics.empty(len(steps), emitted.shape[2])
     found.sums = np.zeros((emitted.shape[1], len(steps), 4))
     _gather(
-        emitted, activation, current, threshold, fraction, most, np.array(steps, activation.dtype), np.array(lattice),
+        emitted, activation, current, threshold, fraction, np.ones(len(threshold)) if worth is None else worth, most,
+        np.array(steps, activation.dtype), np.array(lattice),
         found.sums, found.zero, found.gap_counts, found.outside,
     )  # fmt: skip
     return found
@@ -132,11 +135,11 @@ def collect(
 
 @njit(nogil=True, cache=True)
 def _gather(  # type: ignore[no-untyped-def]
-    emitted, activation, current, threshold, fraction, most, steps, lattice, sums, zero, gap_counts, outside
+    emitted, activation, current, threshold, fraction, amplitude, most, steps, lattice, sums, zero, gap_counts, outside
 ):
     r"""Add one micro-batch to the statistics; arguments as in ``collect`` and ``GapStatistics``.
 
-    .. math:: g = h(z) - \theta n(t)/t, \qquad g_\mathrm{local} = h(z) - q_t(z), \quad
+    .. math:: g = h(z) - \beta\theta n(t)/t, \qquad g_\mathrm{local} = h(z) - \beta q_t(z), \quad
         q_t(z) = \theta\,\mathrm{clip}(\lfloor (t z + v(0))/\theta \rfloor, 0, m t) / t
     """
     images, positions = activation.shape
@@ -150,7 +153,8 @@ def _gather(  # type: ignore[no-untyped-def]
                 spikes[k] = 0
                 shares[k] = np.float64(activation[i, p]) / np.float64(threshold[p])  # gaps are taken in thresholds
                 scaled[k] = current[i, p] / threshold[p]
-                worth[k] = 1.0 / np.float64(threshold[p])
+                # A spike that is worth nothing leaves nothing to count, and nothing to subtract.
+                worth[k] = 1.0 / (threshold[p] * amplitude[p]) if amplitude[p] > 0 else 0.0
             t = 0
             for j in range(len(steps)):
                 step = steps[j]
@@ -163,7 +167,7 @@ def _gather(  # type: ignore[no-untyped-def]
                 total, squares, local_total, local_squares, zeros, beyond = 0.0, 0.0, 0.0, 0.0, 0, 0
                 for k in range(size):
                     theta = np.float64(threshold[first + k])
-                    gap = shares[k] - spikes[k] * rate
+                    gap = shares[k] - spikes[k] * rate * amplitude[first + k]
                     if abs(gap) < ZERO:
                         gap = 0.0
                         zeros += 1
@@ -172,7 +176,7 @@ def _gather(  # type: ignore[no-untyped-def]
                     beyond += abs(gap) > 1.0 + ZERO
                     # In the ANN's own precision: at t = L this is the quantizer of QCFS, operation by operation.
                     ideal = min(max(math.floor(scaled[k] * step + fraction[first + k]), 0.0), most * step)
-                    local = shares[k] - ideal * rate
+                    local = shares[k] - ideal * rate * amplitude[first + k]
                     local = 0.0 if abs(local) < ZERO else local
                     local_total += local * theta
                     local_squares += local * theta * local * theta

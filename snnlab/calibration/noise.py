@@ -192,8 +192,10 @@ def measure_gaps(
         neuron = neurons[name]
         fraction = neuron.initial_fraction if neuron.reference_fraction is None else neuron.reference_fraction
         constants = (value.double().expand(shapes[name]) for value in (neuron.threshold, fraction))
+        worth = neuron.output_fraction
         part = collect(
             *(_flat(values, len(shapes[name])) for values in (emitted, activation, current, *constants)),
+            worth=None if worth is None else _flat(worth.double().expand(shapes[name]), len(shapes[name])),
             most=neuron.most_spikes,
             steps=at,
             lattice=lattice,

@@ -93,6 +93,7 @@ def convert(
         converted_for=context.num_steps if converter.card.depends_on_num_steps else None,
         findings=context.findings,
         weights=context.weights,
+        read_out_delay=context.read_out_delay,
     )
     return with_edits(snn, sites) if sites else snn
 

@@ -26,6 +26,7 @@ OUTPUT_LAYER = Parameter(
     "logits: its input is summed up.",
     choices=("spikes", "logits"),
 )
+WARM_UP_MARGIN = Parameter("margin", 1e-3, "Potential / threshold that counts as beyond rounding.", low=0.0, high=0.5)
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,20 @@ class SequentialConverter(Converter):
 def half_or_zero(default: float) -> Parameter:
     """The parameter v(0) / threshold that every method has."""
     return Parameter("initial_fraction", default, INITIAL_FRACTION_HELP, low=-1.0, high=1.0)
+
+
+def learned_threshold(site: Site, method: str) -> float:
+    """The clipping threshold that a site was trained with.
+
+    Raises:
+        ConversionError: It has none; names methods that do without.
+    """
+    if site.threshold is None:
+        raise ConversionError(
+            f"{site.name} is a {site.activation} without a learned threshold, which {method} needs; "
+            "use percentile_norm or max_norm for this network."
+        )
+    return site.threshold
 
 
 def usable_thresholds(site: Site, values: np.ndarray) -> float | np.ndarray:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from snnlab.converters.base import Converter, half_or_zero
-from snnlab.core.errors import ConversionError
+from snnlab.converters.base import Converter, half_or_zero, learned_threshold
 from snnlab.core.registry import MethodCard, Parameter, register
 from snnlab.core.sites import NeuronSpec, Site
 
@@ -47,13 +46,8 @@ class GroupNeuron(Converter):
 
     def neuron_for(self, site: Site) -> NeuronSpec:
         """A group over the site's learned threshold."""
-        if site.threshold is None:
-            raise ConversionError(
-                f"{site.name} is a {site.activation} without a learned threshold, which group_neuron needs; "
-                "use percentile_norm or max_norm for this network."
-            )
         return NeuronSpec(
-            threshold=site.threshold / self.members,
+            threshold=learned_threshold(site, self.card.name) / self.members,
             initial_fraction=self.initial_fraction,
             model="group_integrate_fire",
             members=self.members,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from snnlab.converters.base import Converter, half_or_zero
-from snnlab.core.errors import ConversionError
+from snnlab.converters.base import Converter, half_or_zero, learned_threshold
 from snnlab.core.registry import MethodCard, register
 from snnlab.core.sites import NeuronSpec, Site
 
@@ -41,9 +40,4 @@ class QCFSConverter(Converter):
 
     def neuron_for(self, site: Site) -> NeuronSpec:
         """Threshold = the site's learned threshold."""
-        if site.threshold is None:
-            raise ConversionError(
-                f"{site.name} is a {site.activation} without a learned threshold, which qcfs needs; "
-                "use percentile_norm or max_norm for this network."
-            )
-        return NeuronSpec(threshold=site.threshold, initial_fraction=self.initial_fraction)
+        return NeuronSpec(threshold=learned_threshold(site, self.card.name), initial_fraction=self.initial_fraction)

@@ -62,7 +62,9 @@ class NeuronSpec:
     Args:
         threshold: Firing threshold and worth of a spike, activation units; of a group, its first member's.
         initial_fraction: v(0) / threshold, any value.
-        model: ``"integrate_fire"``, ``"signed_integrate_fire"`` or ``"group_integrate_fire"``.
+        model: ``"integrate_fire"``, ``"signed_integrate_fire"``, ``"group_integrate_fire"``, or, where a warm-up
+            decides for every image and neuron, ``"masked_integrate_fire"`` (whether its spikes go out) or
+            ``"offset_integrate_fire"`` (its v(0)).
         fires_at_equality: Fire on ``>=`` (True, as the floor in QCFS requires) or on ``>``.
         added_fraction: Constant current added at every step / threshold; None for none.
         reference_fraction: The nominal v(0) / threshold, from which the ideal spike count starts, where the method
@@ -72,6 +74,9 @@ class NeuronSpec:
         negative_at_equality: Of a signed neuron, negative spike on ``<=`` (True) or on ``<``.
         gated: Of a signed neuron, negative spikes only where the count is positive.
         members: Of a group, how many spikes a step can bring.
+        output_fraction: What a spike is worth to the next layer / threshold; None for 1. The reset takes the threshold.
+        warm_up_steps: Of a neuron with a warm-up, its steps.
+        margin_fraction: Of a neuron with a warm-up, potential / threshold that counts as beyond rounding.
     """
 
     threshold: float | np.ndarray
@@ -84,3 +89,6 @@ class NeuronSpec:
     negative_at_equality: bool = True
     gated: bool = True
     members: int = 1
+    output_fraction: float | np.ndarray | None = None
+    warm_up_steps: int = 4
+    margin_fraction: float | np.ndarray = 1e-3

@@ -123,6 +123,68 @@ def group_step(
     return spikes, potential - threshold * spikes
 
 
+def residual_mask(membrane: Tensor, threshold: Tensor, margin: Tensor) -> Tensor:
+    r"""Neurons whose residual potential after a warm-up says that they have not fired too often.
+
+    .. math:: M = 1\!\left[v(\tau) > \epsilon\theta\right]
+
+    Args:
+        membrane: v(tau), (N, ...), activation units.
+        threshold: Broadcastable to ``membrane``, activation units.
+        margin: epsilon, broadcastable to ``membrane``.
+
+    Returns:
+        bool, (N, ...).
+
+    Source: [Hao2023SRP], the authors' code, margin 0.001.
+
+    Example:
+        >>> residual_mask(torch.tensor([-0.5, 0.0, 0.5]), torch.tensor(1.0), torch.tensor(1e-3))
+        tensor([False, False,  True])
+    """
+    return membrane > margin * threshold
+
+
+def offset_start(
+    initial: Tensor, before: Tensor, spikes: Tensor, membrane: Tensor, threshold: Tensor, margin: Tensor
+) -> Tensor:
+    r"""The v(0) that takes one spike back from neurons that fired too often, or gives one to those that lack it.
+
+    .. math:: v'(0) = v(0) - \max(\theta, \min_{t: s_t = 1} u_t - \theta + \epsilon\theta)
+        \quad\text{where } v(\rho) < 0,\ n(\rho) > 0
+    .. math:: v'(0) = v(0) + \max(\theta, \theta - \max_{t: s_t = 0} v_t + \epsilon\theta)
+        \quad\text{where } v(\rho) \ge \theta
+
+    Args:
+        initial: v(0), (N, ...), activation units.
+        before: u_t, potentials before the reset, (rho, N, ...), activation units.
+        spikes: 0/1, (rho, N, ...).
+        membrane: v(rho), (N, ...), activation units.
+        threshold: Broadcastable to ``membrane``, activation units.
+        margin: epsilon, broadcastable to ``membrane``.
+
+    Returns:
+        (N, ...), activation units.
+
+    Source: [Hao2023COS], the authors' code, margin 0.001. Deviation: a neuron that fired at every step lacks no spike
+    of these; it starts one threshold higher, where the code's placeholder for the missing maximum starts it 1,001
+    thresholds higher, so that it fires for ever.
+
+    Example:
+        >>> before = torch.tensor([[1.25], [-0.5]])  # fires at the first step, then is driven below 0
+        >>> one = torch.tensor([1.0])
+        >>> offset_start(0.5 * one, before, torch.tensor([[1.0], [0.0]]), -0.5 * one, one, 0.0 * one)
+        tensor([-0.5000])
+    """
+    fired, slack = spikes > 0, margin * threshold
+    lowest = torch.where(fired, before, torch.inf).amin(0)
+    highest = torch.where(fired, -torch.inf, before).amax(0)  # a silent step resets nothing
+    takes = torch.maximum(threshold, lowest - threshold + slack)
+    gives = torch.where(fired.all(0), threshold, torch.maximum(threshold, threshold - highest + slack))
+    start = torch.where((membrane < 0) & fired.any(0), initial - takes, initial)
+    return torch.where(membrane >= threshold, initial + gives, start)
+
+
 def check_shapes(membrane: Tensor, current: Tensor) -> None:
     """Raise unless potential and input have one shape.
 

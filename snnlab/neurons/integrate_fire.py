@@ -14,7 +14,7 @@ from snnlab.neurons.surrogate import atan
 
 
 class IntegrateFire(snntorch.SpikingNeuron):
-    r"""IF neuron with immediate soft reset; emits threshold x spikes.
+    r"""IF neuron with immediate soft reset; emits threshold x spikes, or another worth of a spike.
 
     An snnTorch neuron: it carries ``threshold``, ``spike_grad``, ``reset_mechanism`` and its state ``mem``, so that
     snnTorch's losses, surrogates and spike plots work. Where ``snntorch.Leaky(beta=1)`` gives other numbers, this one
@@ -28,6 +28,8 @@ class IntegrateFire(snntorch.SpikingNeuron):
         added_fraction: Constant current added at every step / threshold, shaped likewise; None for none.
         reference_fraction: The v(0) / threshold that the ideal spike count starts from, shaped likewise, where a
             method corrects v(0) itself or adds a current; None for ``initial_fraction``.
+        output_fraction: What a spike is worth to the next layer / threshold, 0 or above, shaped likewise; None for 1.
+            The reset takes the threshold in any case.
         fires_at_equality: Fire on ``>=`` (True) or on ``>``.
         spike_grad: snnTorch surrogate; only its derivative is used, the step itself is ours.
 
@@ -47,9 +49,16 @@ class IntegrateFire(snntorch.SpikingNeuron):
     initial_fraction: Tensor
     added_fraction: Tensor | None
     reference_fraction: Tensor | None
+    output_fraction: Tensor | None
 
     most_spikes = 1
     """Spikes that one step can bring."""
+
+    warm_up_steps = 0
+    """Steps that it looks at before its sequence starts."""
+
+    least_steps = 1
+    """Steps that a sequence must have."""
 
     def __init__(
         self,
@@ -58,6 +67,7 @@ class IntegrateFire(snntorch.SpikingNeuron):
         initial_fraction: float | Tensor = 0.0,
         added_fraction: float | Tensor | None = None,
         reference_fraction: float | Tensor | None = None,
+        output_fraction: float | Tensor | None = None,
         fires_at_equality: bool = True,
         spike_grad: Callable[[Tensor], Tensor] = atan,
     ) -> None:
@@ -72,6 +82,10 @@ class IntegrateFire(snntorch.SpikingNeuron):
         self._keep("initial_fraction", initial_fraction, "v(0) must be finite, as a fraction of the threshold.")
         self._keep("added_fraction", added_fraction, "The current added at every step must be finite.")
         self._keep("reference_fraction", reference_fraction, "The reference for v(0) must be finite.")
+        self._keep("output_fraction", output_fraction, "The worth of a spike must be finite.")
+        if self.output_fraction is not None and bool((self.output_fraction < 0).any()):
+            lowest = self.output_fraction.min().item()
+            raise ConversionError(f"A spike is worth 0 or more; found {lowest:g} x threshold.")
         self.register_buffer("mem", None, persistent=False)
 
     def _keep(self, name: str, value: float | Tensor | None, otherwise: str) -> None:
@@ -100,7 +114,8 @@ class IntegrateFire(snntorch.SpikingNeuron):
     @property
     def is_plain(self) -> bool:
         """Whether potential and spikes follow from the input, the threshold and v(0) by ``if_step`` alone."""
-        return type(self) is IntegrateFire and self.added_fraction is None and self.reference_fraction is None
+        corrected = self.added_fraction is not None or self.reference_fraction is not None
+        return type(self) is IntegrateFire and not corrected
 
     def reset(self) -> None:
         """Forget the state; the next input starts a new sequence from v(0)."""
@@ -113,13 +128,13 @@ class IntegrateFire(snntorch.SpikingNeuron):
             current: Weighted input, (N, ...), activation units.
 
         Returns:
-            threshold x spikes, (N, ...).
+            threshold x spikes, or what these are worth, (N, ...).
 
         Raises:
             ShapeError: The shape differs from the previous step's.
         """
         if self.mem is None:
-            self.mem = self.initial_membrane.expand_as(current).clone()
+            self.mem = self._start(current)
         elif self.mem.shape != current.shape:
             raise ShapeError(
                 f"The input changed from {tuple(self.mem.shape)} to {tuple(current.shape)} in mid-sequence; "
@@ -131,12 +146,34 @@ class IntegrateFire(snntorch.SpikingNeuron):
         hard, membrane = self._step(self.mem, current)
         if not torch.is_grad_enabled():
             self.mem = membrane
-            return hard * self.threshold
+            return self.worth(hard * self.threshold)
         # Forward value: our step; derivative: the surrogate's (which may itself step at a strict >).
         soft = self.spike_grad(self.mem + current - self.threshold)
         spikes = soft + (hard - soft).detach()
         self.mem = self.mem + current - self.threshold * spikes.detach()
-        return spikes * self.threshold
+        return self.worth(spikes * self.threshold)
+
+    def worth(self, fired: Tensor) -> Tensor:
+        """What goes out for threshold x spikes, (..., N, ...)."""
+        return fired if self.output_fraction is None else fired * self.output_fraction
+
+    def warm_up(self, currents: Tensor) -> Tensor:
+        """Look at the steps before a sequence, and decide what the sequence starts from; this neuron decides nothing.
+
+        Args:
+            currents: Weighted input, (steps, N, ...), activation units.
+
+        Returns:
+            What goes out meanwhile, (steps, N, ...), activation units.
+        """
+        self.reset()
+        emitted = torch.stack([self(current) for current in currents])
+        self.reset()
+        return emitted
+
+    def _start(self, current: Tensor) -> Tensor:
+        """v(0) of a sequence whose first input this is, (N, ...)."""
+        return self.initial_membrane.expand_as(current).clone()
 
     def _step(self, membrane: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes and potential after one step, (N, ...) each."""

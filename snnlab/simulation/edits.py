@@ -46,6 +46,7 @@ def with_edits(snn: SpikingModel, edits: Edits) -> SpikingModel:
         converted_for=snn.converted_for,
         findings=snn.findings,
         changed_weights=snn.changed_weights,
+        read_out_delay=snn.read_out_delay,
     )
 
 

@@ -33,7 +33,7 @@ DEFAULT_MEMORY = 512 * 2**20
 """Bytes that logits and activations of one simulation may take, by default."""
 
 Observer = Callable[[str, Tensor, int], None]
-"""``observe(site, emitted, start)``: threshold x spikes (T, n, ...) of one micro-batch, and its first image's index."""
+"""``observe(site, emitted, start)``: what went out, (T, n, ...), of one micro-batch, and its first image's index."""
 
 StateObserver = Callable[[str, States, int], None]
 """``observe_states(site, states, start)``: what every neuron of one micro-batch came to at the snapshots."""
@@ -86,9 +86,9 @@ def simulate(
         micro_batch: Images at once; None fits them to the cache and to ``memory``.
         memory: Bytes for logits and activations.
         fused: Use the compiled kernel; False runs the same equations step by step in torch.
-        observe: Called at every site of every micro-batch, input first, with the site's name, what it emitted
-            (T, n, ...), threshold x spikes, and the index of the micro-batch's first image. It must not write into
-            the tensor. Micro-batches come in the order of the images.
+        observe: Called at every site of every micro-batch, input first, with the site's name, what went out
+            (T, n, ...), threshold x spikes or what these are worth, and the index of the micro-batch's first image. It
+            must not write into the tensor. Micro-batches come in the order of the images; of a warm-up it sees nothing.
         observe_states: Called likewise with what every neuron came to at each snapshot, ``kernels.States`` of arrays
             (snapshots, n, ...): made anew for every micro-batch, and not at all where nobody asks.
         progress: Called after every micro-batch with images done and in all; cancels by raising ``Cancelled``.
@@ -103,6 +103,7 @@ def simulate(
             there.
         DataError: No image, or NaN in one.
     """
+    snn.check_steps(num_steps)
     steps = _checked_snapshots(num_steps, snapshots)
     place, fused = find_device(device), fused and device == "cpu"
     images = as_images(data)
@@ -135,13 +136,16 @@ def simulate(
             )
             for site in snn.site_facts
         }
-        batch = micro_batch or _fitting_batch(shapes, num_steps, memory, dtype)
-        read_out = _ReadOut(num_steps, steps, len(images), memory)
+        warm_up = snn.warm_up_steps
+        batch = micro_batch or _fitting_batch(shapes, max(num_steps, warm_up), memory, dtype)
+        read_out = _ReadOut(snn, num_steps, steps, len(images), memory)
         last_use = last_uses(graph)
         for start in range(0, len(images), batch):
             stop = min(start + batch, len(images))
             x = images.batch(start, stop).to(dtype)
             check_finite(x, start)
+            if warm_up:
+                _run(graph, modules, runners, x.to(place), start, warm_up, last_use, None, None, warming=True)
             logits = _run(graph, modules, runners, x.to(place), start, num_steps, last_use, observe, observe_states)
             read_out.add(logits.reshape(num_steps, stop - start, -1).cpu(), start)
             progress(stop, len(images), "images simulated")
@@ -157,6 +161,7 @@ def simulate(
         labels=None if images.labels is None else np.asarray(images.labels),
         sites=recordings,
         split=images.name,
+        warm_up_steps=warm_up,
         seconds=time.perf_counter() - started,
         changed_weights=snn.changed_weights,
     )
@@ -203,8 +208,9 @@ def _run(
     last_use: dict[fx.Node, list[fx.Node]],
     observe: Observer | None,
     observe_states: StateObserver | None,
+    warming: bool = False,
 ) -> Tensor:
-    """Logits of every step, (T x N, classes)."""
+    """Logits of every step, (T x N, classes); ``warming`` lets the neurons decide what their sequence starts from."""
     env: dict[fx.Node, Value] = {}
     images = len(x)
     for node in graph.graph.nodes:
@@ -214,9 +220,12 @@ def _run(
             value = env[node.args[0]]
             return value.data if value.varies else _repeat(value.data, num_steps)
         elif node.op == "call_module" and node.target in runners:
-            source = node.args[0]
+            source, runner = node.args[0], runners[node.target]
             own = len(source.users) == 1 and _makes_new_memory(source, modules)
-            spikes = runners[node.target].run(env[source].data, env[source].varies, images, start, in_place=own)
+            if warming:
+                spikes = runner.warm_up(env[source].data, env[source].varies, images, num_steps)
+            else:
+                spikes = runner.run(env[source].data, env[source].varies, images, start, in_place=own)
             env[node] = Value(spikes, True)
             if observe is not None:
                 observe(str(node.target), spikes.unflatten(0, (num_steps, images)), start)
@@ -284,10 +293,10 @@ def last_uses(graph: fx.GraphModule) -> dict[fx.Node, list[fx.Node]]:
 
 
 class _ReadOut:
-    """Mean logits up to every t, and what is kept of them."""
+    """Mean logits at every t, and what is kept of them."""
 
-    def __init__(self, num_steps: int, snapshots: tuple[int, ...], images: int, memory: int) -> None:
-        self.snapshots, self.memory = snapshots, memory
+    def __init__(self, snn: SpikingModel, num_steps: int, snapshots: tuple[int, ...], images: int, memory: int) -> None:
+        self.snn, self.snapshots, self.memory = snn, snapshots, memory
         self.predictions = np.empty((num_steps, images), np.int16)
         self.margins = np.empty((num_steps, images), np.float32)
         self.logits: np.ndarray | None = None
@@ -300,8 +309,7 @@ class _ReadOut:
             SimulationError: A logit is not a number.
         """
         steps, n, classes = logits.shape
-        # float64: T float32 logits would lose the last digits of the running sum.
-        mean = logits.double().cumsum(0) / torch.arange(1, steps + 1).reshape(-1, 1, 1)
+        mean = self.snn.read_out(logits)
         if not bool(torch.isfinite(mean[-1]).all()):
             raise SimulationError("The logits are not finite; a weight or threshold of the network is out of range.")
         stop = start + n
@@ -324,8 +332,6 @@ class _ReadOut:
 
 
 def _checked_snapshots(num_steps: int, snapshots: Sequence[int]) -> tuple[int, ...]:
-    if num_steps < 1:
-        raise SimulationError(f"num_steps is {num_steps}; a simulation needs at least 1 time-step.")
     outside = [t for t in snapshots if not 1 <= t <= num_steps]
     if outside:
         raise SimulationError(f"Snapshot t = {outside[0]} lies outside 1..{num_steps}, the simulated time-steps.")

@@ -98,13 +98,15 @@ class Recording:
         snapshots: Steps with residual statistics, ascending.
         predictions: Class read out at t = 1..T, (num_steps, images), int16.
         margins: Largest minus second largest mean logit at t, (num_steps, images), float32.
-        logits: Mean logits up to t, (num_steps or snapshots, images, classes), float32; None when dropped.
+        logits: Mean logits from which the class at t is read, (num_steps or snapshots, images, classes), float32; None
+            when dropped.
         logits_kept: ``"all"``, ``"snapshots"`` or ``"none"``: what the memory budget left of the logits.
         labels: True classes, (images,); None when the images came without.
         sites: Per site, input first.
         split: Name of the data split; empty for plain tensors.
         seconds: Wall time.
         changed_weights: Weights of the network that are not the ANN's.
+        warm_up_steps: Steps before t = 1.
     """
 
     num_steps: int
@@ -118,6 +120,12 @@ class Recording:
     split: str = ""
     seconds: float = 0.0
     changed_weights: tuple[str, ...] = ()
+    warm_up_steps: int = 0
+
+    @property
+    def total_latency(self) -> int:
+        """Steps until the prediction at T is there: the warm-up and T."""
+        return self.warm_up_steps + self.num_steps
 
     @property
     def images(self) -> int:

@@ -12,7 +12,14 @@ from torch import Tensor
 
 from snnlab.core.errors import SimulationError
 from snnlab.core.sites import Site
-from snnlab.neurons import GroupIntegrateFire, IntegrateFire, SignedIntegrateFire, kernels
+from snnlab.neurons import (
+    GroupIntegrateFire,
+    IntegrateFire,
+    MaskedIntegrateFire,
+    SignedIntegrateFire,
+    WarmUpIntegrateFire,
+    kernels,
+)
 from snnlab.simulation.recording import Candidates, SiteRecording, SiteStatistics
 
 _PARALLEL_ELEMENTS = 1 << 16  # below this, handing work to threads costs more than it saves
@@ -50,6 +57,8 @@ class SiteRunner:
         self.site, self.neuron, self.num_steps = site, neuron, num_steps
         self.fused, self.pool, self.threads = fused, pool, threads
         self.flat = _in_memory_order(neuron, site.shape)
+        # Apart, so that spikes can be counted in what the neurons emit, whatever a spike is worth.
+        self.worth, self.flat.output_fraction = self.flat.output_fraction, None
         self.constants = _constants(self.flat)
         self.snapshot_at = np.full(num_steps, -1, np.int64)
         for index, step in enumerate(snapshots):
@@ -74,7 +83,7 @@ class SiteRunner:
         return kernels.States(*(np.moveaxis(part, -1, 2) for part in parts))
 
     def run(self, current: Tensor, varies: bool, images: int, start: int, *, in_place: bool) -> Tensor:
-        """Threshold x spikes for a micro-batch.
+        """What goes out for a micro-batch: threshold x spikes, or what these are worth.
 
         Args:
             current: Input, (T x N, ...) when it varies, else (N, ...), activation units.
@@ -86,9 +95,7 @@ class SiteRunner:
         Returns:
             (T x N, ...).
         """
-        steps = self.num_steps if varies else 1
-        last = current.permute(0, 2, 3, 1) if current.ndim == 4 else current
-        flat = last.contiguous().reshape(steps, images, math.prod(self.site.shape))
+        flat = self._flat(current, self.num_steps if varies else 1, images)
         if self.candidates is not None:
             self._keep(flat.cpu().numpy(), images, start)
         if self.keeps_states:
@@ -98,6 +105,39 @@ class SiteRunner:
             self._fused(flat.numpy(), emitted.numpy())
         else:
             emitted = self._stepwise(flat)
+        return self._shaped(emitted)
+
+    def warm_up(self, current: Tensor, varies: bool, images: int, steps: int) -> Tensor:
+        """Let the neurons decide what the sequence of these images starts from, before ``run``.
+
+        Args:
+            current: Input of the warm-up, (steps x N, ...) when it varies, else (N, ...), activation units.
+            varies: Whether the input changes over time.
+            images: N.
+            steps: Those of the warm-up.
+
+        Returns:
+            What goes out meanwhile, (steps x N, ...).
+        """
+        flat = self._flat(current, steps if varies else 1, images)
+        emitted = self.flat.warm_up(flat.expand(steps, -1, -1)).to(flat.dtype)
+        if isinstance(self.flat, WarmUpIntegrateFire):
+            assert self.flat.start is not None, "it has just decided"
+            self.constants = self.constants._replace(initial=self.flat.start.contiguous().cpu().numpy())
+        if isinstance(self.flat, MaskedIntegrateFire):
+            assert self.flat.passes is not None, "it has just decided"
+            self.constants = self.constants._replace(passes=self.flat.passes.contiguous().cpu().numpy())
+        return self._shaped(emitted)
+
+    def _flat(self, current: Tensor, steps: int, images: int) -> Tensor:
+        """(steps x N, ...) as (steps, N, P), in memory order."""
+        last = current.permute(0, 2, 3, 1) if current.ndim == 4 else current
+        return last.contiguous().reshape(steps, images, math.prod(self.site.shape))
+
+    def _shaped(self, emitted: Tensor) -> Tensor:
+        """What a spike is worth, (steps x N, ...), for threshold x spikes, (steps, N, P)."""
+        if self.worth is not None:
+            emitted = emitted * self.worth.to(emitted.dtype)
         if len(self.site.shape) == 3:
             channels, height, width = self.site.shape
             return emitted.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
@@ -162,6 +202,8 @@ class SiteRunner:
     def step_through(self, flat: Tensor) -> Tensor:
         """Threshold x spikes of all steps, (T, N, P), for input (T or 1, N, P), wherever it lies."""
         neuron = copy.deepcopy(self.flat).to(flat.device)
+        if isinstance(neuron, WarmUpIntegrateFire):
+            neuron.decide_as(self.flat)
         return torch.stack([neuron(flat[t if len(flat) > 1 else 0]).to(flat.dtype) for t in range(self.num_steps)])
 
     def _keep(self, current: np.ndarray, images: int, start: int) -> None:

@@ -21,7 +21,10 @@ from snnlab.simulation.spiking_model import SpikingModel, assemble, spec_of
 
 FORMAT = 2
 _HEADER = "snnlab_snn"
-_TENSORS = ("threshold", "initial_fraction", "added_fraction", "reference_fraction", "negative_fraction")
+_TENSORS = (
+    "threshold", "initial_fraction", "added_fraction", "reference_fraction", "output_fraction", "negative_fraction",
+    "margin_fraction",
+)  # fmt: skip
 
 
 def save_snn(snn: SpikingModel, path: str | Path, *, checkpoint: Checkpoint) -> None:
@@ -50,6 +53,7 @@ def save_snn(snn: SpikingModel, path: str | Path, *, checkpoint: Checkpoint) -> 
         "converted_for": snn.converted_for,
         "findings": snn.findings,
         "changed_weights": snn.changed_weights,
+        "read_out_delay": snn.read_out_delay,
     }
     tensors = {name: tensor.contiguous() for name, tensor in snn.graph.state_dict().items()}
     try:
@@ -91,6 +95,7 @@ def load_snn(path: str | Path) -> SpikingModel:
             converted_for=header.get("converted_for"),
             findings=header.get("findings"),
             weights={name: tensors[name] for name in header.get("changed_weights", ())},
+            read_out_delay=header.get("read_out_delay"),
         )
         snn.graph.load_state_dict(tensors)
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:

@@ -57,6 +57,15 @@ def takes(method, parameter):
     return parameter in {known.name for known in registry.card(method).parameters}
 
 
+def started(neuron, current):
+    """The neuron at the start of a sequence that repeats this input, its warm-up done."""
+    neuron.reset()
+    if neuron.warm_up_steps:
+        neuron.warm_up(current.expand(neuron.warm_up_steps, *current.shape))
+        return neuron.start
+    return neuron.initial_membrane
+
+
 # The laws. Each raises AssertionError when broken.
 
 
@@ -65,7 +74,7 @@ def law_input_survives(network, images, method):
     before = copy.deepcopy(network.state_dict())
     kinds = [type(module) for module in network.modules()]
     snn = conversion(network, images, method)
-    simulate(snn, images, num_steps=2)
+    simulate(snn, images, num_steps=STEPS)
     after = network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert [type(module) for module in network.modules()] == kinds
@@ -85,7 +94,8 @@ def law_constant_input(network, images, method):
     """3. At the first site the count is the closed form clip(floor((t (z + c) + v(0)) / threshold), 0, m t).
 
     Left out are neurons whose v(0) a method has put outside [0, threshold): they may fire before the input pays for it.
-    Where the method neither corrects v(0) nor adds a current, that is also the count that the charge pays for.
+    Nothing goes out of masked neurons. Where the method neither corrects v(0), nor adds a current, nor masks, that is
+    also the count that the charge pays for.
     """
     snn = conversion(network, images, method)
     recording = simulate(snn, images, num_steps=STEPS, snapshots=[STEPS])
@@ -93,16 +103,18 @@ def law_constant_input(network, images, method):
     added = 0 if neuron.added_current is None else neuron.added_current.double()
     with torch.no_grad():
         z = dict(snn.graph.named_modules())["conv1"](images).double()
-        neuron.reset()
-        fired = sum(neuron(z.float()) for _ in range(STEPS)) / neuron.threshold
-    charge = (STEPS * (z + added) + neuron.initial_membrane.double()) / neuron.threshold.double()
+        start = started(neuron, z.float())
+        worth = neuron.threshold if neuron.output_fraction is None else neuron.threshold * neuron.output_fraction
+        fired = sum(neuron(z.float()) for _ in range(STEPS)) / worth
+    charge = (STEPS * (z + added) + start.double()) / neuron.threshold.double()
     sure = (charge - charge.round()).abs() > 1e-4
-    inside = ((neuron.initial_fraction >= 0) & (neuron.initial_fraction < 1)).expand_as(sure)
-    counts = charge.floor().clamp(0, STEPS * neuron.most_spikes)
+    inside = ((start >= 0) & (start < neuron.threshold)).expand_as(sure)
+    passes = getattr(neuron, "passes", None)
+    counts = charge.floor().clamp(0, STEPS * neuron.most_spikes) * (1 if passes is None else passes)
     assert (sure & inside).float().mean() > 0.3
     assert torch.equal(fired.round().double()[sure & inside], counts[sure & inside])
     assert abs(recording.sites["act1"].statistics.spikes[0] - fired.sum().item()) <= (~sure).sum().item()
-    if neuron.reference_fraction is None:
+    if neuron.reference_fraction is None and passes is None:
         assert recording.sites["act1"].statistics.spike_errors[0, 6] == images.numel() // 2 * 4
 
 
@@ -141,7 +153,7 @@ def law_paths_agree(network, images, method):
     """The step path and the fused path give the same mean logits."""
     snn = conversion(network, images, method)
     with torch.no_grad():
-        stepped = snn(images, num_steps=STEPS).double().cumsum(0) / torch.arange(1, STEPS + 1).reshape(-1, 1, 1)
+        stepped = snn.read_out(snn(images, num_steps=STEPS))
     np.testing.assert_allclose(simulate(snn, images, num_steps=STEPS).logits, stepped.numpy(), rtol=1e-4, atol=1e-4)
 
 
@@ -158,8 +170,9 @@ def law_declared_traits(network, images, method):
             if fraction is None:
                 continue
             torch.testing.assert_close(neuron.initial_membrane, fraction * neuron.threshold)
-            neuron.reset()
-            neuron(torch.zeros(1, *shapes[name]))
+            nothing = torch.zeros(1, *shapes[name])
+            started(neuron, nothing)
+            neuron(nothing)
             assert torch.allclose(neuron.mem, (fraction * neuron.threshold).expand_as(neuron.mem))
 
 
@@ -203,13 +216,19 @@ class Limit(nn.Module):
     def __init__(self, neuron):
         super().__init__()
         self.high = neuron.most_spikes * neuron.threshold
+        self.worth = 1 if neuron.output_fraction is None else neuron.output_fraction
         self.added = 0 if neuron.added_current is None else neuron.added_current
 
     def forward(self, z):
-        return torch.minimum(torch.relu(z + self.added), self.high)
+        return self.worth * torch.minimum(torch.relu(z + self.added), self.high)
 
 
-@pytest.mark.parametrize("method", METHODS)
+NO_LIMIT = {
+    "srp": "a neuron that is masked after the warm-up stays so, also where its input is positive in the long run"
+}
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in NO_LIMIT])
 def test_the_snn_approaches_the_clipped_ann(method, network, grid_images):
     """For large T the mean logits are those of the network with ReLU clipped at the thresholds."""
     parameters = {"initial_fraction": 0.5} if takes(method, "initial_fraction") else {}
