@@ -4,6 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
+    "ActivityCounter": "activity",
+    "synaptic_operations": "activity",
     "accuracy_vs_steps": "accuracy",
     "predict": "accuracy",
     "rank_normalizations": "normalization",
@@ -16,6 +18,8 @@ _WHERE = {
     "largest_scale": "which_site",
     "sensitivity": "which_site",
     "AccuracyCurve": "reports",
+    "ActivityReport": "reports",
+    "Conventions": "reports",
     "Comparison": "reports",
     "Estimate": "reports",
     "FinalEvaluation": "reports",
@@ -40,7 +44,10 @@ _WHERE = {
 
 __all__ = [
     "AccuracyCurve",
+    "ActivityCounter",
+    "ActivityReport",
     "Comparison",
+    "Conventions",
     "ConversionReport",
     "Estimate",
     "FinalEvaluation",
@@ -68,6 +75,7 @@ __all__ = [
     "rank_normalizations",
     "residuals",
     "sensitivity",
+    "synaptic_operations",
     "trace_neuron",
     "traces",
     "wilson_interval",
@@ -75,6 +83,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from snnlab.analysis.accuracy import accuracy_vs_steps, predict
+    from snnlab.analysis.activity import ActivityCounter, synaptic_operations
     from snnlab.analysis.conversion import conversion_report
     from snnlab.analysis.neuron_traces import trace_neuron, traces
     from snnlab.analysis.noise import kappa, noisy_correct
@@ -82,7 +91,9 @@ if TYPE_CHECKING:
     from snnlab.analysis.probe import probe_conversion
     from snnlab.analysis.reports import (
         AccuracyCurve,
+        ActivityReport,
         Comparison,
+        Conventions,
         ConversionReport,
         Estimate,
         FinalEvaluation,

@@ -168,13 +168,18 @@ def simulate(
 
 
 def site_shapes(snn: SpikingModel, image: Tensor) -> dict[str, tuple[int, ...]]:
-    """Shape of one image's activation at every site, from one step on one image.
+    """Shape of one image's activation at every site, from one step on one image; errors as ``node_shapes``."""
+    sites = {site.name for site in snn.site_facts}
+    return {str(node.target): shape for node, shape in node_shapes(snn, image).items() if node.target in sites}
+
+
+def node_shapes(snn: SpikingModel, image: Tensor) -> dict[fx.Node, tuple[int, ...]]:
+    """Shape of one image's value at every node of the graph that is a tensor, from one step on one image.
 
     Raises:
         SimulationError: The image does not fit the network; says which layer refused it.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    graph, env = snn.graph, {}
+    graph, env = snn.graph, dict[fx.Node, Any]()
     modules = dict(graph.named_modules())
     x = image.to(_dtype_of(snn))
     with torch.inference_mode():
@@ -193,9 +198,7 @@ def site_shapes(snn: SpikingModel, image: Tensor) -> dict[str, tuple[int, ...]]:
                     raise SimulationError(
                         f"Images of shape {tuple(image.shape[1:])} do not fit the network at {node.target}: {reason}."
                     ) from None
-                if isinstance(module, IntegrateFire):
-                    shapes[str(node.target)] = tuple(env[node].shape[1:])
-    return shapes
+    return {node: tuple(value.shape[1:]) for node, value in env.items() if isinstance(value, Tensor)}
 
 
 def _run(

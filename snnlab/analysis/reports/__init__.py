@@ -5,6 +5,7 @@ A Report is a frozen dataclass of plain values and NumPy arrays. ``to_frame`` gi
 """
 
 from snnlab.analysis.reports.accuracy import AccuracyCurve
+from snnlab.analysis.reports.activity import ActivityReport, Conventions, Operations
 from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
 from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
@@ -25,7 +26,9 @@ __all__ = [
     "CURVES",
     "WILSON_Z",
     "AccuracyCurve",
+    "ActivityReport",
     "Comparison",
+    "Conventions",
     "ConversionReport",
     "Estimate",
     "FinalEvaluation",
@@ -35,6 +38,7 @@ __all__ = [
     "NoiseGain",
     "NoiseReport",
     "NormalizationReport",
+    "Operations",
     "PairedDifference",
     "Probe",
     "Report",
