@@ -44,6 +44,11 @@ def find(view: View, problems: list[str]) -> "list[sl.runs.RunRow]":
     return rows
 
 
+def by_hand() -> bool:
+    """Whether the user or the address has chosen; otherwise what every page shows is shown here, too."""
+    return _kept() is not None
+
+
 def keep(rows: "Sequence[sl.runs.RunRow]") -> None:
     """Choose these, in the address and in the session."""
     _keep(tuple(row.id[: state.ID_DIGITS] for row in rows))

@@ -57,10 +57,14 @@ def draw(view: View, listed: "Sequence[sl.runs.RunRow]", chosen: "list[sl.runs.R
     if not rows:
         st.info("No run is found: change the search or the filters.", icon=":material/search_off:")
         return chosen
-    marked = _table(rows, {row.id for row in chosen}, roles(view))
+    by_hand = runs_chosen.by_hand()
+    marked = _table(rows, {row.id for row in chosen} if by_hand else set(), roles(view))
+    if not by_hand and not marked:
+        _say(len(rows), len(listed), [])
+        return chosen  # what every page shows, until something is chosen: the first tick opens, and compares nothing
     found = {row.id for row in rows}
-    now = [row for row in chosen if row.id not in found or row.id in marked]
-    now += [row for row in rows if row.id in marked and row.id not in {each.id for each in chosen}]
+    now = [row for row in chosen if row.id in marked or (by_hand and row.id not in found)]
+    now += [row for row in rows if row.id in marked and row.id not in {each.id for each in now}]
     if len(now) > runs_chosen.MOST:
         st.warning(
             f"{len(now)} runs are chosen; the first {runs_chosen.MOST} are shown.", icon=":material/filter_list:"

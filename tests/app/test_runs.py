@@ -115,7 +115,7 @@ def test_search_kind_and_tag_filter_the_table(at_page, store, second):
     assert list(table(at)["tags"][0]) == ["half"]
     at.text_input(key="runs-search").set_value("talk").run()
     assert table(at)["run"].tolist() == [second.id[:12]]
-    assert "1 of 7 runs" in said(at)
+    assert f"1 of {len(store.list())} runs" in said(at)
     at.text_input(key="runs-search").set_value(second.id[:8]).run()
     assert table(at)["run"].tolist() == [second.id[:12]]
     at.text_input(key="runs-search").set_value("").run()
@@ -132,6 +132,13 @@ def test_search_kind_and_tag_filter_the_table(at_page, store, second):
 
 def chosen(at, label):
     return next(widget for widget in at.main.selectbox if widget.label == label)
+
+
+def test_the_first_tick_opens_a_run_and_compares_nothing(at_page, shipped, second):
+    at = at_page("runs", run=shipped[VGG].id[:12])
+    mark(at, second)
+    assert address(at, "runs") == ids(second)
+    assert "v(0) = 1/4" in said(at)
 
 
 def test_marking_rows_chooses_runs_in_that_order_and_the_address_keeps_them(at_page, shipped, second):

@@ -44,9 +44,9 @@ def violations(page):
 
 def test_two_runs_from_the_table_to_the_overlay_and_back_by_link(open_page, conversions):
     server, run, second = conversions
-    page = open_page(f"runs?run={run.id[:12]}&T=4", at=server.address, height=1200)
+    page = open_page(f"runs?run={run.id[:12]}&runs={run.id[:12]}&T=4", at=server.address, height=1200)
     page.get_by_role("heading", name="digits-vgg-qcfs-L8: conversion").wait_for()
-    mark(page, 0)  # the newest, beside the one in view
+    mark(page, 0)  # the newest, beside the one that is open
     page.get_by_role("heading", name="Site by site").wait_for()
     page.wait_for_url(re.compile(f"runs={run.id[:12]}(,|%2C){second.id[:12]}"))
     page.get_by_role("button", name="Exchange A and B").click()
