@@ -208,7 +208,7 @@ def paper_table(
     """Methods x T of everything on the page, the best marked, published numbers apart."""
     measured = {titles[run_id]: reports.accuracy(one) for run_id, one in runs.items()}
     daggers = [titles[run_id] for run_id, one in runs.items() if label.method(one.recipe).endswith("†")]
-    steps = sl.runs.default_snapshots(max(curve.num_steps for curve in measured.values()))
+    steps = sl.runs.doubling_steps(max(curve.num_steps for curve in measured.values()))
     return sl.figures.paper_table(measured, steps, literature=published.numbers(literature), interpretations=daggers)
 
 

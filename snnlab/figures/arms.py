@@ -99,21 +99,25 @@ def gain_text(gain: Gain, decimals: int = 1) -> str:
 
 
 def gain_table(report: NoiseGain) -> pd.DataFrame:
-    """The experiment as it is printed: one row an arm; accuracies in percent, gains in points with their interval.
+    """The experiment as it is printed: one row an arm and T; accuracies in percent, gains in points with interval.
 
-    The first T is the question; the others are exploratory, and their columns say so.
+    The first T is the question; the others are exploratory, and their rows say so. A row an arm with all its T beside
+    each other would be wider than a page.
     """
+    alone = any(report.own_control(arm) for arm in report.arms)
     rows = []
-    for arm in (BASE, *report.arms):
-        row = {"arm": arm_name(arm), "ANN": percent(arm_accuracy(report, arm, None))}
-        for step in report.steps:
-            remark = "" if step == report.target else ", exploratory"
-            row[f"T = {step}{remark}"] = percent(arm_accuracy(report, arm, step))
-            text = "–" if arm == CONTROL else gain_text(arm_gain(report, arm, step), 2)
-            row[f"points over control, T = {step}{remark}"] = text
-            if any(report.own_control(other) for other in report.arms):
-                own = report.own_control(arm)
+    for step in report.steps:
+        for arm in (BASE, *report.arms):
+            own = report.own_control(arm)
+            row = {
+                "T": str(step) if step == report.target else f"{step}, exploratory",
+                "arm": arm_name(arm),
+                "ANN": percent(arm_accuracy(report, arm, None)),
+                "SNN": percent(arm_accuracy(report, arm, step)),
+                "points over control": "–" if arm == CONTROL else gain_text(arm_gain(report, arm, step), 2),
+            }
+            if alone:
                 told = "–" if own is None else f"{gain_text(report.own_gain(arm, step), 2)} over {arm_name(own)}"
-                row[f"points for its noise alone, T = {step}{remark}"] = told
-        rows.append(row)
+                row["for its noise alone"] = told
+            rows.append(row)
     return pd.DataFrame(rows)

@@ -20,6 +20,7 @@ _WHERE = {
     "default_recipe": "defaults",
     "default_snapshots": "defaults",
     "default_target": "defaults",
+    "doubling_steps": "defaults",
     "evaluate_final": "final",
     "experiment_sha": "protocol",
     "export_run": "export",
@@ -46,7 +47,13 @@ if TYPE_CHECKING:
     from snnlab.runs import storage
     from snnlab.runs.comparing import compare
     from snnlab.runs.contents import figures_of
-    from snnlab.runs.defaults import default_recipe, default_snapshots, default_target, noise_recipe
+    from snnlab.runs.defaults import (
+        default_recipe,
+        default_snapshots,
+        default_target,
+        doubling_steps,
+        noise_recipe,
+    )
     from snnlab.runs.execute import analyse, fit_noise_run, resolve
     from snnlab.runs.export import export_run
     from snnlab.runs.final import evaluate_final

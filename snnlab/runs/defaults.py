@@ -17,6 +17,16 @@ def default_snapshots(num_steps: int) -> tuple[int, ...]:
     return tuple(sorted({*range(1, min(num_steps, 8) + 1), *powers, num_steps}))
 
 
+def doubling_steps(num_steps: int) -> tuple[int, ...]:
+    """Powers of two up to T, and T itself: the columns of a table that fits a page.
+
+    Example:
+        >>> doubling_steps(32), doubling_steps(10)
+        ((1, 2, 4, 8, 16, 32), (1, 2, 4, 8, 10))
+    """
+    return tuple(sorted({2**k for k in range(num_steps.bit_length())} | {num_steps}))
+
+
 def default_target(activation: str) -> int:
     """Time-steps that views start at: 2 for quantized sources, 32 for the others, which are at chance at 2."""
     return 2 if is_quantized(activation) else DEFAULT_MAX_STEPS
