@@ -128,7 +128,8 @@ class Page:
             [(x + part) / self.width for part in span],
             [y / height] * 2,
             color=colour,
-            linewidth=0.16 * em if entry.swatch == "line" else 0,
+            linewidth=0.16 * em * entry.width if entry.swatch == "line" else 0,
+            alpha=entry.opacity,
             linestyle=DASHES[entry.dash],
             transform=self.canvas.transFigure,
         )

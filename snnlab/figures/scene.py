@@ -199,13 +199,15 @@ class Layout:
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One line of the legend: a swatch (``"patch"``, ``"line"`` or ``"point"``) and its text."""
+    """One line of the legend: a swatch (``"patch"``, ``"line"`` or ``"point"``) and its text; ``width`` 1 is normal."""
 
     label: str
     role: str
     swatch: str
     dash: str = "solid"
     marker: str = ""
+    width: float = 1.0
+    opacity: float = 1.0
 
 
 def legend_entries(panels: Sequence[Panel]) -> list[LegendEntry]:
@@ -223,7 +225,10 @@ def legend_entries(panels: Sequence[Panel]) -> list[LegendEntry]:
                 entries[label] = LegendEntry(label, mark.role, "point", marker=mark.symbol)
             else:
                 dash, marker = getattr(mark, "dash", "solid"), getattr(mark, "marker", "")
-                entries[label] = LegendEntry(label, mark.role, "line", dash, marker)
+                # A line a little heavier than in the chart is told from another by its colour; pieces by their width.
+                pieces = isinstance(mark, Segments)
+                width, opacity = (mark.width, mark.opacity) if pieces else (1.0, 1.0)
+                entries[label] = LegendEntry(label, mark.role, "line", dash, marker, width, opacity)
     return list(entries.values())
 
 
