@@ -240,7 +240,7 @@ def _cat_axes(node: fx.Node, source: fx.Node, shapes: dict[fx.Node, tuple[int, .
 def _mean_axes(node: fx.Node, before: tuple[int, ...]) -> list[Axis]:
     given = node.args[1] if len(node.args) > 1 else node.kwargs["dim"]
     listed = given if isinstance(given, tuple | list) else (given,)
-    gone = {axis - 1 if axis > 0 else len(before) + axis for axis in listed}  # type: ignore[operator]
+    gone = {axis - 1 if axis > 0 else len(before) + axis for axis in listed}
     return [np.ones((size, 1), bool) if axis in gone else None for axis, size in enumerate(before)]
 
 
@@ -269,7 +269,8 @@ def windows(
     if mode == "zeros":
         place = tap - padding[0]
     else:
-        padded = np.pad(np.arange(size), padding, mode={"circular": "wrap", "replicate": "edge"}.get(mode, mode))
+        repeat: Any = {"circular": "wrap", "replicate": "edge"}.get(mode, mode)
+        padded = np.pad(np.arange(size), padding, mode=repeat)
         place = padded[tap]
     found = np.zeros((size, outputs), bool)
     inside = (place >= 0) & (place < size)  # a pool that rounds its size up may look beyond the end
