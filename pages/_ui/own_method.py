@@ -82,9 +82,7 @@ def draw(
 
 def fits(method: "sl.MethodCard", card: dict[str, Any]) -> bool:
     """Whether the network has what the method needs."""
-    learned = all(site["threshold"] is not None for site in card["sites"])
-    kinds = set(method.needs) - {"learned_thresholds", "calibration_data", "validation_data"}
-    return (learned or "learned_thresholds" not in method.needs) and kinds <= {card["activation"]}
+    return not sl.runs.why_unfit(method, card)
 
 
 def parameters_form(key: str, method: "sl.MethodCard", before: dict[str, Any]) -> dict[str, Any]:

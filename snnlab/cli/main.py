@@ -17,6 +17,7 @@ from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
 from snnlab.cli.launcher import DEFAULT_PORT, LOOPBACK, start_app
 from snnlab.cli.noise import fit_noise
 from snnlab.cli.running import check_figure_path, execute, steps_of
+from snnlab.cli.tournament import tournament
 from snnlab.cli.train import train
 from snnlab.core.errors import CheckpointError, RecipeError
 from snnlab.core.registry import card
@@ -404,6 +405,7 @@ def doctor(json: opt.Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command("tournament")(_verb(opt.takes_flags(without=("method", "set", "site", "num_steps"))(tournament)))
 app.command("train")(_verb(opt.takes_flags(without=("num_steps",))(train)))
 
 

@@ -125,8 +125,8 @@ def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Re
     if flags.method and flags.method != values["converter"]["method"]:
         values["converter"] = {"method": flags.method}  # parameters belong to a method
     if flags.set:
-        parameters = values["converter"].setdefault("parameters", {})
-        parameters.update(_parameters(values["converter"]["method"], flags.set))
+        held = values["converter"].setdefault("parameters", {})
+        held.update(parameters(values["converter"]["method"], flags.set))
     for edit in flags.site or ():
         name, field, value = _site_edit(edit)
         values["converter"].setdefault("sites", {}).setdefault(name, {})[field] = value
@@ -189,9 +189,14 @@ def _put(values: dict[str, Any], part: str, **fields: Any) -> None:
     values.setdefault(part, {}).update({name: value for name, value in fields.items() if value is not None})
 
 
-def _parameters(method: str, pairs: list[str]) -> dict[str, Any]:
+def parameters(method: str, pairs: list[str]) -> dict[str, Any]:
+    """Parameters of a method from ``key=value`` texts, not yet checked.
+
+    Raises:
+        RecipeError: A text is not of that form.
+    """
     known = {parameter.name: parameter for parameter in card(method).parameters}
-    parameters: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
@@ -200,8 +205,8 @@ def _parameters(method: str, pairs: list[str]) -> dict[str, Any]:
         if name in known and known[name].choices:
             # A choice is typed as text: take the choice that is written so.
             value = next((choice for choice in known[name].choices if str(choice).lower() == text.lower()), text)
-        parameters[name] = value
-    return parameters
+        found[name] = value
+    return found
 
 
 def _site_edit(text: str) -> tuple[str, str, float]:

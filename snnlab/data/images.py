@@ -92,6 +92,21 @@ class ImageSplit:
             return self
         return replace(self, pixels=self.pixels[:count], labels=self.labels[:count], indices=self.indices[:count])
 
+    def drawn(self, count: int, *, seed: int) -> "ImageSplit":
+        """So many different images in a random order.
+
+        Raises:
+            DataError: ``count`` is not positive, or the split has fewer.
+        """
+        check_limit(count)
+        if count > len(self):
+            raise DataError(
+                f"The {self.name} split of {self.dataset} holds {len(self)} images, and {count} are to be drawn from "
+                "it; draw fewer."
+            )
+        rows = np.random.default_rng(seed).permutation(len(self))[:count]
+        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows], indices=self.indices[rows])
+
     def normalized(self, normalization: Normalization) -> "ImageSplit":
         """The same images with another normalisation.
 

@@ -19,11 +19,19 @@ from snnlab.figures.paper_table import PaperTable, paper_table
 from snnlab.figures.residuals import residual_site, spike_errors
 from snnlab.figures.rows import stage_of
 from snnlab.figures.sites import site_profile
+from snnlab.figures.tournament import (
+    COST_NAMES,
+    tournament_paired,
+    tournament_pareto,
+    tournament_role,
+    tournament_table,
+)
 from snnlab.figures.training import training_curves
 from snnlab.figures.tuning import threshold_tuning
 from snnlab.figures.which_site import sensitivity
 
 __all__ = [
+    "COST_NAMES",
     "Figure",
     "PaperTable",
     "accuracy_vs_steps",
@@ -60,5 +68,9 @@ __all__ = [
     "style",
     "tables",
     "threshold_tuning",
+    "tournament_paired",
+    "tournament_pareto",
+    "tournament_role",
+    "tournament_table",
     "training_curves",
 ]

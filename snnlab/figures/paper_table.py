@@ -25,7 +25,7 @@ _DAGGER = " †"  # as in ``MethodCard.display_name``
 
 
 @dataclass(frozen=True)
-class _Cell:
+class Cell:
     """One accuracy; fractions, the interval None where the source tells none."""
 
     accuracy: float
@@ -35,14 +35,14 @@ class _Cell:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One line of the table."""
 
     name: str
     measured: bool
     interpretation: bool
-    ann: _Cell | None
-    cells: dict[int, _Cell]
+    ann: Cell | None
+    cells: dict[int, Cell]
     images: int | None
     split: str
     remark: str
@@ -55,10 +55,12 @@ class PaperTable:
     Args:
         rows: Measured lines first.
         steps: The columns.
+        remarks: Further sentences below the table, plain text.
     """
 
-    rows: tuple[_Row, ...]
+    rows: tuple[Row, ...]
     steps: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row a line and T: method, measured_here, ann, T, accuracy, low, high, best, images, split, remark.
@@ -108,6 +110,7 @@ class PaperTable:
         cells = [cell for row in self.rows for cell in row.cells.values()]
         measured = [row for row in self.rows if row.measured]
         notes = [_BEST_NOTE if any(cell.best for cell in cells) else _INTERVAL_NOTE]
+        notes += [escape_latex(remark) for remark in self.remarks]
         images = [f"{row.split.replace('_', ' ')}, {row.images:,} images" for row in measured]
         if len(set(images)) > 1:
             notes += [escape_latex(f"{row.name}: {text}.") for row, text in zip(measured, images, strict=True)]
@@ -173,7 +176,7 @@ def paper_table(
         _measured(name, curve, chosen, best[place], name in interpretations or name.endswith(_DAGGER))
         for place, (name, curve) in enumerate(named)
     ]
-    return PaperTable((*measured, *_published(literature, chosen)), chosen)
+    return PaperTable((*measured, *published_rows(literature, chosen)), chosen)
 
 
 def _best(curves: Sequence[AccuracyCurve], steps: Sequence[int]) -> list[set[int]]:
@@ -192,18 +195,19 @@ def _best(curves: Sequence[AccuracyCurve], steps: Sequence[int]) -> list[set[int
     return best
 
 
-def _measured(name: str, curve: AccuracyCurve, steps: Sequence[int], best: set[int], interpretation: bool) -> _Row:
+def _measured(name: str, curve: AccuracyCurve, steps: Sequence[int], best: set[int], interpretation: bool) -> Row:
     accuracy, (low, high) = curve.snn_accuracy, curve.snn_interval
     cells = {
-        step: _Cell(float(accuracy[step - 1]), float(low[step - 1]), float(high[step - 1]), step in best)
+        step: Cell(float(accuracy[step - 1]), float(low[step - 1]), float(high[step - 1]), step in best)
         for step in steps
         if step <= curve.num_steps
     }
-    ann = _Cell(curve.ann_accuracy, *curve.ann_interval)
-    return _Row(name.replace(_DAGGER, ""), True, interpretation, ann, cells, curve.images, curve.split, "")
+    ann = Cell(curve.ann_accuracy, *curve.ann_interval)
+    return Row(name.replace(_DAGGER, ""), True, interpretation, ann, cells, curve.images, curve.split, "")
 
 
-def _published(literature: Sequence[PublishedNumber], steps: Sequence[int]) -> list[_Row]:
+def published_rows(literature: Sequence[PublishedNumber], steps: Sequence[int]) -> list[Row]:
+    """The lines of published numbers at these T, one a network."""
     series: dict[str, list[PublishedNumber]] = {}
     for one in literature:
         if one.num_steps in steps:
@@ -211,14 +215,14 @@ def _published(literature: Sequence[PublishedNumber], steps: Sequence[int]) -> l
     rows = []
     for found in series.values():
         first = found[0]
-        ann = None if first.ann_accuracy is None else _Cell(first.ann_accuracy)
-        cells = {step: _Cell(one.snn_accuracy) for step in steps for one in found if one.num_steps == step}
+        ann = None if first.ann_accuracy is None else Cell(first.ann_accuracy)
+        cells = {step: Cell(one.snn_accuracy) for step in steps for one in found if one.num_steps == step}
         remark = "; ".join(dict.fromkeys(one.remark for one in found))
-        rows.append(_Row(first.name, False, False, ann, cells, None, "", remark))
+        rows.append(Row(first.name, False, False, ann, cells, None, "", remark))
     return rows
 
 
-def _latex(cell: _Cell | None) -> str:
+def _latex(cell: Cell | None) -> str:
     if cell is None:
         return "–"
     value = number(100 * cell.accuracy)

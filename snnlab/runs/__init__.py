@@ -35,6 +35,7 @@ _WHERE = {
     "offline_report": "offline",
     "protocol_of": "protocol",
     "resolve": "execute",
+    "why_unfit": "defaults",
 }
 _REPORTS = ("Comparison", "SeedGroup")  # what is made of several runs, from below
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         default_target,
         doubling_steps,
         noise_recipe,
+        why_unfit,
     )
     from snnlab.runs.execute import analyse, fit_noise_run, resolve
     from snnlab.runs.export import export_run

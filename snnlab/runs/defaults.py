@@ -1,9 +1,10 @@
 """What is run when nobody says otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from snnlab.core.recipe import NoiseChoice, Recipe
-from snnlab.core.registry import is_quantized
+from snnlab.core.registry import MethodCard, is_quantized
 
 DEFAULT_MAX_STEPS = 32
 DEFAULT_IMAGES = 1000
@@ -37,6 +38,24 @@ def default_method(activation: str) -> str:
     if activation == "relu":
         return "percentile_norm"
     return {"nq": "nq", "lsq_noise": "noise_adaptor"}.get(activation, "qcfs")
+
+
+_IMAGES = ("calibration_data", "validation_data")  # every dataset has these
+
+
+def why_unfit(method: MethodCard, card: Mapping[str, Any]) -> str:
+    """What a method needs and a checkpoint has not, in a sentence; "" where it fits.
+
+    Args:
+        method: Card of the method.
+        card: Card of the checkpoint, as plain values.
+    """
+    for need in method.needs:
+        if need == "learned_thresholds" and any(site["threshold"] is None for site in card["sites"]):
+            return f"It takes over learned thresholds, and a network with {card['activation']} activations has none."
+        if need not in ("learned_thresholds", *_IMAGES) and need != card["activation"]:
+            return f"It converts networks with {need} activations, and this one has {card['activation']}."
+    return ""
 
 
 def default_recipe(

@@ -55,6 +55,11 @@ class Prepared:
         images = self.dataset.split(name, limit=limit, foreign=self.checkpoint.card.foreign)
         return images.normalized(parse_normalization(self.recipe.data.normalize or "unit"))
 
+    def calibration(self) -> ImageSplit:
+        """Calibration images, drawn as the recipe says."""
+        images, draw = self.split("calibration"), self.recipe.calibration
+        return images if draw is None else images.drawn(draw.images, seed=draw.seed)
+
 
 def resolve(recipe: Recipe, *, check_normalization: bool = True, progress: ProgressCallback = silent) -> Prepared:
     """Open what a recipe names, and fill in what it leaves open.
@@ -205,7 +210,7 @@ def convert_prepared(prepared: Prepared, *, progress: ProgressCallback = silent)
     return convert(
         prepared.checkpoint.build(),
         choice.method,
-        data=prepared.split("calibration") if "calibration_data" in needs else None,
+        data=prepared.calibration() if "calibration_data" in needs else None,
         validation=prepared.split("validation") if "validation_data" in needs else None,
         num_steps=prepared.recipe.num_steps,
         sites={name: site.model_dump() for name, site in choice.sites.items()},

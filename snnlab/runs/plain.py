@@ -42,7 +42,7 @@ def line_of(run: Run, recipe: str = "recipe.yaml") -> str:
     """
     if run.verb == "final":
         return f"snnlab runs show {run.id[:12]}"
-    if run.verb == "train":
+    if run.verb in ("train", "tournament") or run.recipe.calibration is not None:
         return f"snnlab {command_of(run)} --recipe {recipe}"
     return as_cli(run.recipe, verb=command_of(run))
 

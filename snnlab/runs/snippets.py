@@ -66,8 +66,10 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
     method = _keywords(_changed(converter))
     known = card(converter.method)
     places = f"{_keywords({'folder': data.folder, 'dataset': data.dataset})}{normalize}"
+    draw = recipe.calibration
+    drawn = "" if draw is None else f".drawn({draw.images}, seed={draw.seed})"
     given = "".join(
-        f', {name}=ckpt.data("{split}"{places})'
+        f', {name}=ckpt.data("{split}"{places})' + drawn * (split == "calibration")
         for need, name, split in (
             ("calibration_data", "data", "calibration"),
             ("validation_data", "validation", "validation"),

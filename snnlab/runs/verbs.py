@@ -12,12 +12,14 @@ class Verb:
         noun: What such a run is called in lists.
         command: Of the command line, that gives its numbers from its recipe; empty where none does.
         prefix: Before the conversion's name in menus; empty for conversions themselves.
+        listed: Whether lists show such runs; parts of another run are asked for by their verb.
     """
 
     name: str
     noun: str
     command: str = ""
     prefix: str = ""
+    listed: bool = True
 
 
 VERBS = {
@@ -34,9 +36,13 @@ VERBS = {
         Verb("attribution", "attribution", "attribute", "attribution of "),
         Verb("diagnosis", "diagnosis", "diagnose", "diagnosis of "),
         Verb("tournament", "tournament", "tournament", "tournament on "),
+        Verb("cell", "cell of a tournament", "evaluate", "cell, ", listed=False),
     )
 }
 """Name -> kind of run. A run of a kind that is not here counts as a conversion."""
+
+UNLISTED = tuple(verb.name for verb in VERBS.values() if not verb.listed)
+"""Verbs of runs that are parts of others."""
 
 CONVERSION = "analyse"
 

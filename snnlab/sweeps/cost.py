@@ -1,8 +1,9 @@
-"""How long an experiment will take, from what a few batches took. Imports without torch."""
+"""How long an experiment or a tournament will take, from what a few batches took. Imports without torch."""
 
 from collections.abc import Mapping
 
 from snnlab.core.recipe import Recipe, TrainingChoice
+from snnlab.sweeps.contest import LiveTournament, cell_recipe, contest_of
 from snnlab.sweeps.places import ADAPTED, CONTROLS, experiment_of, seeds_of
 from snnlab.sweeps.watched import live
 
@@ -36,3 +37,25 @@ def seconds_left(recipe: Recipe, pace: Mapping[str, float]) -> float:
                 left = each - len(kept.of(arm, seed))
                 seconds += left * (pace["batch"] * pace["batches"] + pace["watch"] + noisy) + pace["read"]
     return seconds
+
+
+def tournament_pace_recipe(recipe: Recipe) -> Recipe:
+    """What has to be timed for a tournament: equal for all of the same network and largest T, so it is asked once."""
+    values = recipe.to_dict()
+    values.pop("tournament", None)
+    contest = contest_of(recipe)
+    base = Recipe.parse({**values, "converter": {"method": "max_norm"}, "tournament": {"methods": ["max_norm"],
+                         "steps": [contest.steps[-1]]}})  # fmt: skip
+    return cell_recipe(base, base.converter, contest.steps[-1], 0, drawn=False)
+
+
+def tournament_seconds(now: LiveTournament, images: int, pace: Mapping[str, float]) -> float:
+    """Seconds that the simulations of the cells left take; calibrations come on top.
+
+    Args:
+        now: What is done of it.
+        images: Images of every cell.
+        pace: What the job ``tournament_pace`` gave.
+    """
+    left = [cell for cell, kept in zip(now.cells, now.kept, strict=True) if not kept]
+    return sum(cell.recipe.num_steps for cell in left) * images * pace["step"]

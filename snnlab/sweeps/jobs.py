@@ -1,4 +1,4 @@
-"""Experiments as the app's work: train, store the run, and say before how long it will take."""
+"""Experiments and tournaments as the app's work: run, store, and say before how long it will take."""
 
 import time
 from dataclasses import replace
@@ -11,13 +11,17 @@ from snnlab.core.errors import RecipeError
 from snnlab.core.progress import ProgressCallback
 from snnlab.core.recipe import Recipe
 from snnlab.data import ImageSplit
+from snnlab.runs.execute import convert_prepared, resolve
 from snnlab.runs.kinds import context
+from snnlab.runs.store import Store
+from snnlab.simulation import simulate
 from snnlab.sweeps.bench import WATCHED, Bench, first_images, open_bench, watch_network
 from snnlab.sweeps.experiment import training_batches
 from snnlab.sweeps.run import experiment_run
+from snnlab.sweeps.tournament import Cells, tournament_run
 from snnlab.training import Epoch
 
-TIMED_BATCHES, TIMED_IMAGES, FEWER_IMAGES = 3, 100, 20
+TIMED_BATCHES, TIMED_IMAGES, FEWER_IMAGES, TIMED_CALIBRATION = 3, 100, 20, 32
 
 
 def run_experiment(*, progress: ProgressCallback, recipe: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
@@ -36,6 +40,40 @@ def run_experiment(*, progress: ProgressCallback, recipe: dict[str, Any], device
     run = experiment_run(parsed, device=device, progress=progress)
     context.record(run)
     return {"experiment": run.id, "notes": list(run.notes)}
+
+
+def run_tournament(*, progress: ProgressCallback, recipe: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """Run what is missing of a tournament and store it: ``{"tournament": id, "notes"}``.
+
+    Finished cells are kept when it is cancelled. The answer has no ``"run"``: as an experiment's.
+
+    Raises:
+        RecipeError: It would read the test set, which only *Final evaluation* opens.
+        SimulationError: This machine has not the device, or no method can be run.
+    """
+    parsed = Recipe.parse(recipe)
+    if parsed.data.split == "test":
+        raise RecipeError("A tournament explores and is read on dev; Final evaluation opens the test set.")
+    job = context.current()
+    run = tournament_run(parsed, cells=Cells(Store(), job.workspace, job.lease), device=device, progress=progress)
+    context.record(run)
+    return {"tournament": run.id, "notes": list(run.notes)}
+
+
+def time_simulation(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a tournament's simulations cost on this machine, from a few images: ``{"step": seconds}`` of one image.
+
+    Raises:
+        SnnlabError: Whatever is wrong with checkpoint or data, in one sentence.
+    """
+    parsed = Recipe.parse(recipe)
+    prepared = resolve(parsed, check_normalization=False, progress=progress)
+    timed = replace(prepared, recipe=parsed.changed(calibration={"images": TIMED_CALIBRATION, "seed": 0}))
+    snn = convert_prepared(timed, progress=progress)
+    few = first_images(prepared.split(parsed.data.split, parsed.data.limit), TIMED_IMAGES)
+    simulate(snn, first_images(few, 1), num_steps=1)  # what is compiled and loaded once is not counted
+    seconds = _seconds(lambda: simulate(snn, few, num_steps=parsed.num_steps, progress=progress))
+    return {"step": seconds / len(few) / parsed.num_steps}
 
 
 def time_training(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:

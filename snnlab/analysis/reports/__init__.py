@@ -19,10 +19,12 @@ from snnlab.analysis.reports.probe import Probe
 from snnlab.analysis.reports.residuals import ResidualReport
 from snnlab.analysis.reports.seed_group import SeedGroup
 from snnlab.analysis.reports.sensitivity import LargestScale, SensitivityReport, SiteLoss
+from snnlab.analysis.reports.tournament import COSTS, PairedMethods, Standing, Tournament, TournamentCell
 
 __all__ = [
     "BASE",
     "CONTROL",
+    "COSTS",
     "CURVES",
     "WILSON_Z",
     "AccuracyCurve",
@@ -40,12 +42,16 @@ __all__ = [
     "NormalizationReport",
     "Operations",
     "PairedDifference",
+    "PairedMethods",
     "Probe",
     "Report",
     "ResidualReport",
     "SeedGroup",
     "SensitivityReport",
     "SiteLoss",
+    "Standing",
+    "Tournament",
+    "TournamentCell",
     "estimate",
     "paired_difference",
     "wilson_interval",

@@ -1,9 +1,10 @@
 """The Recipe and its parts, each a validated group of choices."""
 
-from snnlab.core.recipe.chain import CheckpointChoice, ConverterChoice, DataChoice, SiteChoice
+from snnlab.core.recipe.chain import CalibrationChoice, CheckpointChoice, ConverterChoice, DataChoice, SiteChoice
 from snnlab.core.recipe.code import CodeChoice
 from snnlab.core.recipe.noise import NoiseChoice
 from snnlab.core.recipe.recipe import MAX_STEPS, MAX_YAML_BRACKETS, MAX_YAML_BYTES, RESULTS_VERSION, Recipe
+from snnlab.core.recipe.tournament import TournamentChoice
 from snnlab.core.recipe.training import AdaptorChoice, Arm, ExperimentChoice, TrainingChoice
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "RESULTS_VERSION",
     "AdaptorChoice",
     "Arm",
+    "CalibrationChoice",
     "CheckpointChoice",
     "CodeChoice",
     "ConverterChoice",
@@ -21,5 +23,6 @@ __all__ = [
     "NoiseChoice",
     "Recipe",
     "SiteChoice",
+    "TournamentChoice",
     "TrainingChoice",
 ]

@@ -47,6 +47,18 @@ class DataChoice(Part):
     sha256: str | None = None
 
 
+class CalibrationChoice(Part):
+    """Which images of the calibration split a method calibrates on: a seeded draw without replacement.
+
+    Args:
+        images: Images drawn.
+        seed: Seed of the draw.
+    """
+
+    images: int = Field(ge=2)
+    seed: int = Field(default=0, ge=0)
+
+
 class SiteChoice(Part):
     """What the user sets by hand at one site: ``threshold`` in activation units, ``v0`` as a fraction of it."""
 

@@ -10,9 +10,10 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from snnlab.core.errors import RecipeError
-from snnlab.core.recipe.chain import CheckpointChoice, ConverterChoice, DataChoice
+from snnlab.core.recipe.chain import CalibrationChoice, CheckpointChoice, ConverterChoice, DataChoice
 from snnlab.core.recipe.noise import NoiseChoice
 from snnlab.core.recipe.part import Part, sorted_steps
+from snnlab.core.recipe.tournament import TournamentChoice
 from snnlab.core.recipe.training import AdaptorChoice, ExperimentChoice, TrainingChoice
 
 RESULTS_VERSION = 2
@@ -39,6 +40,9 @@ class Recipe(Part):
         training: Training or fine-tuning before the conversion; None for neither.
         adaptor: Quantizer and noise of the arms ``noise_adaptor`` and ``noise_adaptor_none``; None for its defaults.
         experiment: Fine-tunings that are compared; None for none.
+        calibration: Draw of the images that the method calibrates on; None for the calibration split as it is.
+        tournament: Methods that are compared; with it, ``converter`` and ``num_steps`` may be left out: the first of
+            its methods and the largest of its T.
         dtype: ``float32``, or ``float64`` for edge cases.
         seed: Seed of every random choice.
     """
@@ -53,8 +57,23 @@ class Recipe(Part):
     training: TrainingChoice | None = None
     adaptor: AdaptorChoice | None = None
     experiment: ExperimentChoice | None = None
+    calibration: CalibrationChoice | None = None
+    tournament: TournamentChoice | None = None
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_tournament(cls, values: Any) -> Any:
+        held = values.get("tournament") if isinstance(values, dict) else None
+        if isinstance(held, dict):
+            methods, steps = held.get("methods"), held.get("steps")
+            if isinstance(methods, list | tuple) and methods and "converter" not in values:
+                first = methods[0]
+                values = {**values, "converter": {"method": first} if isinstance(first, str) else first}
+            if isinstance(steps, list | tuple) and all(type(step) is int for step in steps) and steps:
+                values = {"num_steps": max(steps), **values}
+        return values
 
     @field_validator("snapshots", mode="before")
     @classmethod
@@ -63,7 +82,11 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _steps_within_run(self) -> Self:
-        for name, steps in (("snapshots", self.snapshots), ("noise targets", self.noise.targets if self.noise else ())):
+        for name, steps in (
+            ("snapshots", self.snapshots),
+            ("noise targets", self.noise.targets if self.noise else ()),
+            ("tournament steps", self.tournament.steps if self.tournament else ()),
+        ):
             outside = [step for step in steps if not 1 <= step <= self.num_steps]
             if outside:
                 raise ValueError(f"{name} {outside} lie outside 1..{self.num_steps}, the simulated time-steps")
@@ -123,7 +146,8 @@ class Recipe(Part):
     @property
     def own_files(self) -> tuple[str, ...]:
         """Names of the user's files that it needs, without folders."""
-        parts = (self.checkpoint, self.converter, self.training)
+        methods = self.tournament.methods if self.tournament else ()
+        parts = (self.checkpoint, self.converter, *methods, self.training)
         codes = [part.code for part in parts if part is not None and part.code is not None]
         return tuple(dict.fromkeys(code.file for code in codes))
 

@@ -22,6 +22,8 @@ KINDS = {
     "final": "final:run_final",
     "probe": "probe:probe_edit",
     "experiment": "snnlab.sweeps.jobs:run_experiment",
+    "tournament": "snnlab.sweeps.jobs:run_tournament",
+    "tournament_pace": "snnlab.sweeps.jobs:time_simulation",
     "pace": "snnlab.sweeps.jobs:time_training",
 }
 """Kind -> module of this package and function in it; a module of another layer by its whole dotted name."""

@@ -63,7 +63,8 @@ def network(recipe: Recipe) -> SpikingModel:
 
     values = recipe.to_dict()
     steps = recipe.num_steps if card(recipe.converter.method).depends_on_num_steps else None
-    return _networks.get(_key(values["checkpoint"], values["data"], values["converter"], steps), make)
+    parts = (values["checkpoint"], values["data"], values["converter"], values.get("calibration"), steps)
+    return _networks.get(_key(*parts), make)
 
 
 def noisy_network(recipe: Recipe) -> NoisyNetwork:
@@ -88,7 +89,14 @@ def snn_correct(recipe: Recipe, *, progress: ProgressCallback = silent) -> np.nd
         return np.asarray(recording.predictions == chosen.labels)
 
     values = recipe.to_dict()
-    parts = (values["checkpoint"], values["data"], values["converter"], recipe.num_steps, recipe.dtype)
+    parts = (
+        values["checkpoint"],
+        values["data"],
+        values["converter"],
+        values.get("calibration"),
+        recipe.num_steps,
+        recipe.dtype,
+    )
     return _answers.get(_key(*parts), make)
 
 
@@ -103,7 +111,7 @@ def images(recipe: Recipe, split: str, limit: int | None) -> ImageSplit:
 def _with(opened: Prepared, recipe: Recipe) -> Prepared:
     """The opened files under this recipe's converter and T; two recipes may differ in nothing else."""
     own = recipe.to_dict()
-    values = {**opened.recipe.to_dict(), "converter": own["converter"]}
+    values = {**opened.recipe.to_dict(), "converter": own["converter"], "calibration": own.get("calibration")}
     if card(recipe.converter.method).depends_on_num_steps:  # then snapshots and targets must lie within T, too
         values |= {name: own[name] for name in ("num_steps", "snapshots", "noise") if name in own}
     return Prepared(Recipe.parse(values), opened.checkpoint, opened.dataset, opened.notes)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from snnlab.core.errors import StoreError
 from snnlab.runs.store import schema
 from snnlab.runs.store.rows import RunRow
+from snnlab.runs.verbs import UNLISTED
 
 LONGEST_TAG = 32
 MOST_TAGS = 16
@@ -76,8 +77,7 @@ def write(connection: sa.Connection, run_id: str, tags: tuple[str, ...] | None, 
 def conditions(text: str, tag: str | None, verb: str | None) -> list[sa.ColumnElement[bool]]:
     """The search of ``Store.list`` over runs joined with their marks; ``fits`` is the same for a row."""
     found: list[sa.ColumnElement[bool]] = []
-    if verb is not None:
-        found.append(_runs.c.verb == verb)
+    found.append(_runs.c.verb.not_in(UNLISTED) if verb is None else _runs.c.verb == verb)
     if tag is not None:
         # Whole, between the quotes that JSON puts around it and that no tag contains.
         quoted = json.dumps(tag.lower(), ensure_ascii=False)
@@ -96,7 +96,7 @@ def conditions(text: str, tag: str | None, verb: str | None) -> list[sa.ColumnEl
 
 def fits(row: RunRow, text: str, tag: str | None, verb: str | None) -> bool:
     """Whether a row is found by that search."""
-    if verb is not None and row.verb != verb:
+    if row.verb in UNLISTED if verb is None else row.verb != verb:
         return False
     if tag is not None and tag.lower() not in {each.lower() for each in row.tags}:
         return False

@@ -186,7 +186,7 @@ class Store:
             text: Only those of which every word stands in title, checkpoint, verb, split, a tag or the note, or is the
                 beginning of the id (6 or more digits).
             tag: Only those with this tag.
-            verb: Only those of this verb.
+            verb: Only those of this verb; None for all but parts of other runs.
             limit: The first so many; None for all.
 
         Raises:
