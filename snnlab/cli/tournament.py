@@ -72,6 +72,9 @@ def tournament(
         raise
     report: Tournament = run.reports["tournament"]  # type: ignore[assignment]  # stored under its own name
     looks = None if only_kept else keep(run)
+    cells = run.environment["cells"]
+    if cells["kept"]:
+        warn(f"{cells['kept']} of {cells['kept'] + cells['run']} cells are from before: equal ones are not run twice")
     if out is not None:
         from snnlab.figures import tournament_pareto
 

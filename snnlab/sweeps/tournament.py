@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from snnlab.analysis.accuracy import curve_of, predict
+from snnlab.analysis.activity import ActivityCounter
 from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.reports import Tournament, TournamentCell
 from snnlab.analysis.reports.tournament import NOT_RUN
@@ -94,7 +95,8 @@ def tournament_run(
             and finished cells are kept.
 
     Returns:
-        A run with report ``tournament``, and ``accuracy`` and ``conversion`` of its first cell.
+        A run with report ``tournament``, and ``accuracy`` and ``conversion`` of its first cell; its environment says
+        how many cells were run and how many were kept from before.
 
     Raises:
         RecipeError: It names no tournament.
@@ -112,7 +114,7 @@ def tournament_run(
     done = {place: run for place, cell in enumerate(todo) if (run := held.find(cell.recipe, device)) is not None}
     refused: list[dict[str, Any]] = []
     notes = list(prepared.notes)
-    left = [place for place in range(len(todo)) if place not in done]
+    kept, left = len(done), [place for place in range(len(todo)) if place not in done]
     if left and not only_kept:
         bench = _Bench(prepared, device, next(iter(done.values()), None))
         counted = _Counted(progress, sum(todo[place].weight for place in left))
@@ -142,7 +144,10 @@ def tournament_run(
         },
         card=first.card,
         notes=(*notes, *_short_memory(todo, done)),
-        environment=environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads(), device=device),
+        environment={
+            **environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads(), device=device),
+            "cells": {"run": len(done) - kept, "kept": kept},
+        },
         verb=VERB,
     )
 
@@ -188,13 +193,13 @@ class _Bench:
         prepared = replace(self.prepared, recipe=cell.recipe)
         snn = _enough_memory(lambda: convert_prepared(prepared, progress=lambda *_: progress(0, 1, "")))
         calibrated = time.perf_counter() - started
-        recording, at_once = self._simulated(snn, cell, progress)
+        recording, syn_ops, at_once = self._simulated(snn, cell, progress)
         if self._ann is None:
             self._ann = predict(prepared.checkpoint.build(), self.images, device=self.device)
         report = TournamentCell(
             calibration_seconds=calibrated,
-            warm_up=max(getattr(neuron, "warm_up_steps", 0) for neuron in snn.sites.values()),
-            syn_ops=np.full(cell.recipe.num_steps, np.nan),
+            warm_up=snn.warm_up_steps,
+            syn_ops=syn_ops,
             micro_batch=at_once or 0,
         )
         curve = curve_of(
@@ -206,29 +211,43 @@ class _Bench:
         reports = {"accuracy": curve, "conversion": conversion_report(snn, recording), CELL: report}
         return finished(prepared, reports, recording, started, verb=CELL, device=self.device)
 
-    def _simulated(self, snn: SpikingModel, cell: CellPlan, progress: ProgressCallback) -> tuple[Recording, int | None]:
-        """The recording, and how many images at once it took where memory was short."""
-        dtype = getattr(torch, cell.recipe.dtype)
+    def _simulated(
+        self, snn: SpikingModel, cell: CellPlan, progress: ProgressCallback
+    ) -> tuple[Recording, np.ndarray, int | None]:
+        """The recording, synaptic operations up to every t, and images at once where memory was short."""
+        steps, dtype = cell.recipe.num_steps, getattr(torch, cell.recipe.dtype)
         for at_once in FEWER:
+            counter = self._counter(snn, steps)
             try:
                 recording = simulate(
                     snn,
                     self.images,
-                    num_steps=cell.recipe.num_steps,
+                    num_steps=steps,
                     dtype=dtype,
                     device=self.device,
                     micro_batch=at_once,
+                    observe=counter,
                     progress=progress,
                 )
             except (MemoryError, RuntimeError) as error:
                 if not _is_memory(error):
                     raise
             else:
-                return recording, at_once
+                if counter is None:
+                    return recording, np.full(steps, np.nan), at_once
+                counted = counter.report(split=recording.split)
+                return recording, np.array([counted.per_image(step) for step in range(1, steps + 1)]), at_once
         raise SimulationError(
             f"{cell.told}: memory does not suffice for one image at a time over T = {cell.recipe.num_steps}; use a "
             "smaller T, or a machine with more memory."
         )
+
+    def _counter(self, snn: SpikingModel, steps: int) -> ActivityCounter | None:
+        """Counts what spikes cause; None for a network whose connections cannot be followed."""
+        try:
+            return ActivityCounter(snn, self.images.batch(0, 1), num_steps=steps)
+        except SimulationError:
+            return None
 
 
 def _enough_memory(work: Callable[[], T]) -> T:

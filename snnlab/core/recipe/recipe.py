@@ -66,14 +66,14 @@ class Recipe(Part):
     @classmethod
     def _of_a_tournament(cls, values: Any) -> Any:
         held = values.get("tournament") if isinstance(values, dict) else None
-        if isinstance(held, dict):
-            methods, steps = held.get("methods"), held.get("steps")
-            if isinstance(methods, list | tuple) and methods and "converter" not in values:
-                first = methods[0]
-                values = {**values, "converter": {"method": first} if isinstance(first, str) else first}
-            if isinstance(steps, list | tuple) and all(type(step) is int for step in steps) and steps:
-                values = {"num_steps": max(steps), **values}
-        return values
+        if not isinstance(held, dict):
+            return values
+        try:
+            contest = TournamentChoice.model_validate(held)
+        except pydantic.ValidationError as error:  # before the missing fields that it would have filled
+            raise RecipeError(_first_problem(error, "tournament")) from None
+        first = contest.methods[0].model_dump(mode="json", exclude_none=True)
+        return {"converter": first, "num_steps": contest.steps[-1], **values}
 
     @field_validator("snapshots", mode="before")
     @classmethod
@@ -184,9 +184,9 @@ def _sha(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _first_problem(error: pydantic.ValidationError) -> str:
+def _first_problem(error: pydantic.ValidationError, *within: str) -> str:
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "the recipe"
+    where = ".".join(str(part) for part in (*within, *problem["loc"])) or "the recipe"
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, RecipeError):
         return str(cause)

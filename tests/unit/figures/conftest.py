@@ -4,6 +4,7 @@ from snnlab import figures
 from tests.unit.figures.synthetic import conversion, curve, residuals, traces, tuned
 from tests.unit.figures.synthetic_gain import noise_gain_report, site_losses
 from tests.unit.figures.synthetic_runs import comparison, seed_group
+from tests.unit.figures.synthetic_tournament import TITLES, tournament_report
 
 HOSTILE = "<b>x</b> $\\alpha_{1}$ & %{y} =cmd|' /C calc'!A0 \x00\u202e\n~^#_{} 日本"
 
@@ -45,6 +46,10 @@ def every_figure() -> dict[str, figures.Figure]:
         "sensitivity": figures.sensitivity(site_losses(19)),
         "sensitivity_110": figures.sensitivity(site_losses(110)),
         "inside": figures.inside_change(noise_gain_report()),
+        "pareto": figures.tournament_pareto(tournament_report(), "syn_ops"),
+        "pareto_hostile": figures.tournament_pareto(tournament_report(titles=TITLES | {"opi": HOSTILE})),
+        "methods": figures.tournament_paired(tournament_report(), 8, 0),
+        "methods_hostile": figures.tournament_paired(tournament_report(titles=TITLES | {"opi": HOSTILE}), 4, 1),
         "errors": figures.errors_over_depth(noise_gain_report(sites=19)),
     }
 

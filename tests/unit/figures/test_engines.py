@@ -23,6 +23,7 @@ KINDS = (
     *("changes", "changes_110", "comparison", "comparison_110", "comparison_hostile"),
     *("seeds", "seeds_1", "seeds_T1"),
     *("sensitivity", "sensitivity_110", "inside", "errors", "tuning", "tuning_110"),
+    *("pareto", "pareto_hostile", "methods", "methods_hostile"),
 )
 WIDE = (
     "accuracy_hostile",
