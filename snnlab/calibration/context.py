@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from snnlab.activations import switch_noise
+from snnlab.calibration.clipping import Clipping, learn_clipping
 from snnlab.calibration.grid import least_squares_threshold
 from snnlab.calibration.thresholds import Recorder
 from snnlab.core.errors import ConversionError
@@ -57,6 +58,11 @@ class SiteInput:
         """Whether the input is the same for all images at all steps, as where no spike has come in."""
         first, images = self.currents[0][0, 0], sum(current.shape[1] for current in self.currents)
         return images > 1 and all(bool((current == first).all()) for current in self.currents)
+
+    def preactivation_values(self) -> np.ndarray:
+        """The ANN's own input of the site over all images, (images, ...), activation units."""
+        values: np.ndarray = torch.cat(self.preactivations).numpy()
+        return values
 
     def least_squares_threshold(self) -> float:
         """The threshold at which T spikes represent the ANN's activations best; 0 where they are all 0."""
@@ -168,6 +174,17 @@ class CalibrationContext:
                     largest[name] = torch.maximum(largest[name], found) if name in largest else found
                 self.progress(stop, len(images), "calibration images")
         return largest
+
+    def learn_clipping(self, *, iterations: int, batch: int) -> dict[str, Clipping]:
+        """Clipping thresholds by site, learned on the calibration images with frozen weights.
+
+        Raises:
+            DataError: NaN in an image.
+        """
+        own = {site.name: site.threshold for site in self.sites}
+        return learn_clipping(
+            self.network.graph, own, self.images, iterations=iterations, batch=batch, progress=self.progress
+        )
 
     def walk(self, decide: Callable[[SiteInput], NeuronSpec], *, num_steps: int, limit: int) -> dict[str, NeuronSpec]:
         """Decide the neurons site after site; every site sees the spiking network as decided up to there.
