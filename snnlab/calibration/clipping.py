@@ -50,7 +50,8 @@ class _Clip(nn.Module):
         z = z.clamp(max=self.highest)
         if self.learns:
             over = (z - self.threshold.reshape(shape).to(z.dtype)).relu()
-            self.threshold = self.threshold + 2 * over.double().mean([0, *range(2, z.ndim)])
+            raised = self.threshold + 2 * over.double().mean([0, *range(2, z.ndim)])
+            self.threshold = raised.clamp(max=self.highest)
         else:
             self.sums = self.sums + z.relu().double().sum(0)
         return torch.minimum(z.relu(), self.threshold.reshape(shape).to(z.dtype))

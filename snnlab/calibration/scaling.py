@@ -36,7 +36,9 @@ def balanced_scales(percentiles: np.ndarray, clip: float, num_steps: int) -> tup
     thresholds = np.unique(percentiles[(percentiles > 0) & (percentiles <= clip)])
     if not len(thresholds):
         return 0.0, 1.0, 0.0
-    counts = np.minimum(np.floor(percentiles * num_steps / thresholds[:, None]), num_steps)
+    counts = np.floor(percentiles * num_steps / thresholds[:, None])
+    # By comparison, not by the quotient: a percentile that is the threshold itself may round to T - 1.
+    counts = np.where(percentiles >= thresholds[:, None], num_steps, counts)
     emitted = thresholds * counts.sum(axis=1) / num_steps  # of every candidate, at beta = 1
     losses = np.minimum(percentiles, clip).sum() - emitted[:, None] * GRID
     i, j = np.unravel_index(np.abs(losses).argmin(), losses.shape)

@@ -49,7 +49,14 @@ def low_bit(network):
 def conversion(network, images, method, **parameters):
     """Converted for STEPS, with everything that any method may ask for."""
     labels = torch.arange(len(images)) % 3
-    return convert(network, method, data=images, validation=(images, labels), num_steps=STEPS, **parameters)
+    return convert(
+        network, method, data=images, validation=(images, labels), num_steps=STEPS, **quick(method), **parameters
+    )
+
+
+def quick(method):
+    """A method that iterates does so a few times here; its laws hold after any number."""
+    return {"iterations": 20} if takes(method, "iterations") else {}
 
 
 def takes(method, parameter):
@@ -115,7 +122,8 @@ def law_constant_input(network, images, method):
     assert torch.equal(fired.round().double()[sure & inside], counts[sure & inside])
     assert abs(recording.sites["act1"].statistics.spikes[0] - fired.sum().item()) <= (~sure).sum().item()
     if neuron.reference_fraction is None and passes is None:
-        assert recording.sites["act1"].statistics.spike_errors[0, 6] == images.numel() // 2 * 4
+        wrong = images.numel() // 2 * 4 - recording.sites["act1"].statistics.spike_errors[0, 6]
+        assert wrong <= (0 if neuron.fires_at_equality else (~sure).sum())  # at the threshold itself one is due
 
 
 def law_prefix(network, images, method):
@@ -162,7 +170,7 @@ def law_declared_traits(network, images, method):
     for fraction in (0.0, 0.25, 0.5) if takes(method, "initial_fraction") else (None,):
         parameters = {} if fraction is None else {"initial_fraction": fraction}
         snn = conversion(network, images, method, **parameters)
-        assert snn.parameters_used == registry.card(method).check(parameters)
+        assert snn.parameters_used == registry.card(method).check({**quick(method), **parameters})
         assert snn.converted_for == (STEPS if registry.card(method).depends_on_num_steps else None)
         shapes = site_shapes(snn, images)
         for name, neuron in snn.sites.items():
@@ -179,7 +187,7 @@ def law_declared_traits(network, images, method):
 def law_num_steps(network, images, method):
     """9. Exactly the methods that say so give another network for another T, and ask for T."""
     depends = registry.card(method).depends_on_num_steps
-    data = {"data": images, "validation": (images, torch.arange(len(images)) % 3)}
+    data = {"data": images, "validation": (images, torch.arange(len(images)) % 3), **quick(method)}
     one, two = (convert(network, method, num_steps=steps, **data) for steps in (2, STEPS))
     if depends:
         assert one.converted_for != two.converted_for
@@ -254,13 +262,15 @@ def test_saving_and_loading_reproduces_the_recording(method, tmp_path):
     if method == "noise_adaptor":
         ann = start_network(checkpoint, "lsq_noise", levels=3, calibration=fit).eval()
     snn = convert(
-        ann, method, data=fit, num_steps=5, validation=checkpoint.data("validation", limit=16), **parameters
+        ann, method, data=fit, num_steps=5, validation=checkpoint.data("validation", limit=16), **quick(method),
+        **parameters
     )  # fmt: skip
     save_snn(snn, tmp_path / "snn.safetensors", checkpoint=checkpoint)
     again = load_snn(tmp_path / "snn.safetensors")
     one, two = (simulate(model, images, num_steps=5, snapshots=[5]) for model in (snn, again))
     np.testing.assert_array_equal(one.logits, two.logits)
-    assert (again.converted_for, again.findings) == (snn.converted_for, snn.findings)
+    for told in ("converted_for", "findings", "read_out_delay", "warm_up_steps"):
+        assert getattr(again, told) == getattr(snn, told)
     for name, site in one.sites.items():
         assert type(again.sites[name]) is type(snn.sites[name])
         np.testing.assert_array_equal(site.statistics.histogram, two.sites[name].statistics.histogram)
