@@ -7,6 +7,7 @@ _WHERE = {
     "ActivityCounter": "activity",
     "synaptic_operations": "activity",
     "accuracy_vs_steps": "accuracy",
+    "error_budget": "budget",
     "predict": "accuracy",
     "rank_normalizations": "normalization",
     "residuals": "residual_membrane",
@@ -21,6 +22,7 @@ _WHERE = {
     "ActivityReport": "reports",
     "Conventions": "reports",
     "Comparison": "reports",
+    "ErrorBudget": "reports",
     "Estimate": "reports",
     "FinalEvaluation": "reports",
     "Gain": "reports",
@@ -53,6 +55,7 @@ __all__ = [
     "Comparison",
     "Conventions",
     "ConversionReport",
+    "ErrorBudget",
     "Estimate",
     "FinalEvaluation",
     "Gain",
@@ -74,6 +77,7 @@ __all__ = [
     "TournamentCell",
     "accuracy_vs_steps",
     "conversion_report",
+    "error_budget",
     "kappa",
     "largest_scale",
     "noisy_correct",
@@ -93,6 +97,7 @@ if TYPE_CHECKING:
     from snnlab.analysis.accuracy import accuracy_vs_steps, predict
     from snnlab.analysis.activity import ActivityCounter, synaptic_operations
     from snnlab.analysis.conversion import conversion_report
+    from snnlab.analysis.budget import error_budget
     from snnlab.analysis.neuron_traces import trace_neuron, traces
     from snnlab.analysis.noise import kappa, noisy_correct
     from snnlab.analysis.normalization import rank_normalizations
@@ -103,6 +108,7 @@ if TYPE_CHECKING:
         Comparison,
         Conventions,
         ConversionReport,
+        ErrorBudget,
         Estimate,
         FinalEvaluation,
         Gain,

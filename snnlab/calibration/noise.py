@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from snnlab.activations import describe, is_activation, switch_noise, with_noise
+from snnlab.activations import is_activation, switch_noise, with_noise
+from snnlab.calibration.beside import AnnBeside
 from snnlab.calibration.gaps import GapStatistics, collect, lattice_of
 from snnlab.calibration.profile import NoiseProfile
-from snnlab.core.errors import ConversionError, SimulationError, SnnlabError
+from snnlab.core.errors import SimulationError, SnnlabError
 from snnlab.core.progress import ProgressCallback, silent
-from snnlab.graph import prepare
 from snnlab.simulation.engine import simulate
 from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.spiking_model import SpikingModel
@@ -162,32 +162,15 @@ def measure_gaps(
     if not at or at[0] < 1:
         raise SimulationError(f"The gap is measured at time-steps from 1 on; found {list(steps)}.")
     images = as_images(data)
-    # The same folded graph as the SNN's: what both compute before the first site is equal bitwise.
-    graph = prepare(ann).graph.to(dtype)
-    graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    switch_noise(graph, False)
-    names = tuple(site.name for site in snn.site_facts if not site.is_output)  # the ANN has no activation there
-    recorder = _Recorder(graph)
-    if recorder.sites != set(names):
-        other = sorted(recorder.sites.symmetric_difference(names))[0]
-        raise ConversionError(f"ANN and SNN differ at {other}; pass the network that the SNN was converted from.")
-    modules = dict(graph.named_modules())
-    specs = [describe(modules[name]) for name in names]
-    levels = tuple(None if spec is None else spec.levels for spec in specs)
+    beside = AnnBeside(ann, snn, images, dtype)
+    names, levels = beside.names, beside.levels
     neurons, found, shapes = snn.sites, dict[str, GapStatistics](), dict[str, tuple[int, ...]]()
     lattice = tuple(lattice_of(levels, t) for t in at)
-    seen = -1
 
     def observe(name: str, emitted: Tensor, start: int) -> None:
-        nonlocal seen
-        if name not in recorder.sites:
+        if name not in beside.activations:
             return
-        if seen != start:
-            seen = start
-            recorder.record(images.batch(start, start + emitted.shape[1]).to(dtype))
-        current, activation = recorder.kept.pop(name)
-        if not bool(torch.isfinite(activation).all()):
-            raise ConversionError(f"{name}: an activation is not finite; check weights and images.")
+        current, activation = beside.at(name, start, start + emitted.shape[1])
         shapes[name] = tuple(activation.shape[1:])
         neuron = neurons[name]
         fraction = neuron.initial_fraction if neuron.reference_fraction is None else neuron.reference_fraction
@@ -261,31 +244,6 @@ def check_site(name: str, sites: Sequence[str]) -> None:
         near = difflib.get_close_matches(name, sites, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"sites are: {', '.join(sites)}."
         raise SnnlabError(f"There is no site {name!r} in this network; {hint}")
-
-
-class _Recorder(fx.Interpreter):
-    """Runs a graph and keeps input and output of its activations, taken in float64. Without hooks."""
-
-    def __init__(self, graph: fx.GraphModule) -> None:
-        super().__init__(graph)
-        self.sites = {name for name, module in graph.named_modules() if is_activation(module)}
-        for name in self.sites:
-            graph.get_submodule(name).double()
-        self.kept: dict[str, tuple[Tensor, Tensor]] = {}
-
-    def record(self, x: Tensor) -> None:
-        """Run a batch."""
-        self.kept = {}
-        with torch.inference_mode():
-            self.run(x)
-
-    def call_module(self, target: str, args: tuple, kwargs: dict) -> Tensor:  # type: ignore[override]
-        if target not in self.sites:
-            return super().call_module(target, args, kwargs)
-        z: Tensor = args[0].double()
-        activation: Tensor = super().call_module(target, (z,), kwargs)
-        self.kept[target] = (z, activation)
-        return activation.to(args[0].dtype)
 
 
 def _flat(values: Tensor, rank: int) -> np.ndarray:

@@ -7,6 +7,7 @@ A Report is a frozen dataclass of plain values and NumPy arrays. ``to_frame`` gi
 from snnlab.analysis.reports.accuracy import AccuracyCurve
 from snnlab.analysis.reports.activity import ActivityReport, Conventions, Operations
 from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
+from snnlab.analysis.reports.budget import ErrorBudget
 from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
 from snnlab.analysis.reports.final import FinalEvaluation
@@ -32,6 +33,7 @@ __all__ = [
     "Comparison",
     "Conventions",
     "ConversionReport",
+    "ErrorBudget",
     "Estimate",
     "FinalEvaluation",
     "Gain",
