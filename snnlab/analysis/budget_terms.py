@@ -11,6 +11,9 @@ from snnlab.analysis.reports.budget import QUANTITIES
 from snnlab.core.histogram import CLASSES, K_LIMIT
 from snnlab.neurons.kernels import BASE_TOLERANCE, FLOAT_STEP, States, class_of, ideal_count
 
+UNSIZED = 3
+"""The last quantities, of which only the mean is kept."""
+
 _LOST = 1e9  # thresholds: an ideal count outside its range is no matter of rounding
 
 
@@ -20,7 +23,7 @@ class BudgetStatistics:
 
     Args:
         sums: Sums over elements of every quantity, its absolute value and its square, by channel,
-            (snapshots, 3, quantities, channels), float64.
+            (snapshots, 3, quantities, channels), float64; of the last ``UNSIZED`` only the first one.
         image_squares: Sum over images of the squared mean of one image, (snapshots, quantities), float64.
         classes: Elements by class of spike-count error and channel, (snapshots, classes, channels), int64.
         spike_errors: Elements by k, (snapshots, 2 K_LIMIT + 1), int64.
@@ -163,7 +166,7 @@ def _gather(  # type: ignore[no-untyped-def]
     quantities = sums.shape[1]
     rows, error, far = np.empty((quantities, channels)), np.empty(channels), np.empty(channels)
     of_image = np.empty((quantities, channels))
-    rate, most_so_far = 1.0 / step, most * step
+    rate, most_so_far, sized = 1.0 / step, most * step, quantities - UNSIZED
     limit = np.float64(most_so_far)
     for i in range(images):
         of_image[:] = 0
@@ -201,6 +204,9 @@ def _gather(  # type: ignore[no-untyped-def]
                 for c in range(channels):
                     value = rows[q, c]
                     of_image[q, c] += value
+            for q in range(sized):
+                for c in range(channels):
+                    value = rows[q, c]
                     sums[1, q, c] += abs(value)
                     sums[2, q, c] += value * value
             for c in range(channels):
@@ -208,9 +214,10 @@ def _gather(  # type: ignore[no-untyped-def]
                 k = spikes[i, p] - ideal[i, p]
                 classes[class_of(spikes[i, p], ideal[i, p], most_so_far), c] += 1
                 spike_errors[min(max(k, -K_LIMIT), K_LIMIT) + K_LIMIT] += 1
-                reached = peak[i, p] / threshold[p] + most
-                _note(worst, 0, error[c], max(BASE_TOLERANCE, FLOAT_STEP * reached))
-                _note(worst, 2, far[c], max(BASE_TOLERANCE, FLOAT_STEP * step * reached))
+                if error[c] > 0.0 or far[c] > 0.0:
+                    reached = peak[i, p] / threshold[p] + most
+                    _note(worst, 0, error[c], max(BASE_TOLERANCE, FLOAT_STEP * reached))
+                    _note(worst, 2, far[c], max(BASE_TOLERANCE, FLOAT_STEP * step * reached))
         for q in range(quantities):
             mean = 0.0
             for c in range(channels):

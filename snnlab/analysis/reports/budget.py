@@ -16,7 +16,10 @@ TERMS = ("uneven", "quantization", "clipping", "activation", "propagated")
 HEADLINE = ("uneven", "resolution", "propagated")
 """The three that quantized sources are read by."""
 
-QUANTITIES = (*TERMS, "resolution", "own", "inherited", "total", "total_direct", "ann", "input_variance")
+SIZED = (*TERMS, "resolution", "own", "inherited", "total")
+"""Of these the mean absolute value and the mean square are known too."""
+
+QUANTITIES = (*SIZED, "total_direct", "ann", "input_variance")
 """What is known of every site and snapshot; the last one in squares of the threshold, the others as activations."""
 
 CHANNEL_QUANTITIES = (*TERMS, "own")
@@ -45,8 +48,8 @@ class ErrorBudget(Report):
         levels: Quantization levels L of each site's activation; None where it is not quantized.
         steps: Snapshots t, ascending.
         mean: Mean over elements of ``QUANTITIES``, (sites, steps, quantities).
-        mean_absolute: Of their absolute values.
-        mean_square: Of their squares.
+        mean_absolute: Of the absolute values of those in ``SIZED``; 0 for the others.
+        mean_square: Likewise of their squares.
         image_std: Std over images of the mean of one image, for intervals; NaN for one image.
         classes: Elements by class of spike-count error, ``CLASSES``, (sites, steps, 5), int64.
         spike_errors: Elements by k = N - N*, -K_LIMIT to K_LIMIT, ends open, (sites, steps, 2 K_LIMIT + 1), int64.
@@ -192,4 +195,4 @@ class ErrorBudget(Report):
 
     def _magnitudes(self, of: str, i: int, j: int) -> dict[str, float]:
         values = getattr(self, of)[i, j]
-        return {f"{of}_{name}": float(values[QUANTITIES.index(name)]) for name in (*TERMS, "resolution", "own", "total")}
+        return {f"{of}_{name}": float(values[QUANTITIES.index(name)]) for name in SIZED}
