@@ -4,7 +4,8 @@
         [--repeats 3]
 
 The checkpoint is a CIFAR-10 network; its conversion is ``percentile_norm`` where nothing is quantized, ``qcfs``
-elsewhere. The two take turns. Prints processor seconds, their medians' ratio and the largest violations of the budget's checks.
+elsewhere. The two take turns. Prints processor seconds, the ratio of their medians, and the largest violations of the
+budget's checks.
 """
 
 import argparse

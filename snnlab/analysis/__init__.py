@@ -96,8 +96,8 @@ __all__ = [
 if TYPE_CHECKING:
     from snnlab.analysis.accuracy import accuracy_vs_steps, predict
     from snnlab.analysis.activity import ActivityCounter, synaptic_operations
-    from snnlab.analysis.conversion import conversion_report
     from snnlab.analysis.budget import error_budget
+    from snnlab.analysis.conversion import conversion_report
     from snnlab.analysis.neuron_traces import trace_neuron, traces
     from snnlab.analysis.noise import kappa, noisy_correct
     from snnlab.analysis.normalization import rank_normalizations

@@ -147,7 +147,7 @@ def target_of(neuron: IntegrateFire, shape: tuple[int, ...]) -> Target:
         neuron: What stands there.
         shape: Of one image's activation.
     """
-    worth = getattr(neuron, "output_fraction", None)
+    worth = neuron.output_fraction
 
     def flat(value: Tensor) -> np.ndarray:
         return in_memory_order(value.detach().double().expand(shape).numpy(), 0)
