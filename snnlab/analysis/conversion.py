@@ -39,4 +39,6 @@ def conversion_report(snn: SpikingModel, recording: Recording) -> ConversionRepo
         findings=snn.findings,
         output=output,
         changed_weights=snn.changed_weights,
+        warm_up_steps=snn.warm_up_steps,
+        read_out_delay=snn.read_out_delay,
     )

@@ -3,7 +3,7 @@
 import functools
 import inspect as inspect_module
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -224,13 +224,25 @@ def _evaluate_exactly(flags: opt.Flags, steps: tuple[int, ...], device: str, jso
                 "test_looks": found[-1][2],
                 "recipe_sha": [run.recipe_sha for _, run, _ in found],
                 "notes": list(found[0][1].notes),
+                **_latency(found[0][1], [t for t, _, _ in rows]),
             }
         )
         return
     typer.echo(f"{found[0][1].title}, {first.split}, {first.images} images, 95 % intervals, converted for each T")
+    _tell_latency(found[0][1])
     typer.echo(f"  ANN      {first.ann_accuracy:8.2%}  {first.ann_interval[0]:.2%} to {first.ann_interval[1]:.2%}")
     for t, accuracy, (low, high) in rows:
         typer.echo(f"  T = {t:<4} {accuracy:8.2%}  {low:.2%} to {high:.2%}")
+
+
+def _latency(run: "Run", steps: Iterable[int]) -> dict[str, Any]:
+    """The total latency at these steps, where it is not t itself."""
+    return {"total_latency": [run.conversion.total_latency(t) for t in steps]} if run.conversion.warm_up_steps else {}
+
+
+def _tell_latency(run: "Run") -> None:
+    if run.conversion.warm_up_steps:
+        typer.echo(f"  counted after {run.conversion.warm_up_steps} steps of warm-up: total latency T + that")
 
 
 def _print_prefix(run: "Run", looks: int | None, json: bool) -> None:
@@ -254,12 +266,14 @@ def _print_prefix(run: "Run", looks: int | None, json: bool) -> None:
                 "ann_interval": list(curve.ann_interval),
                 "snn_interval": [side.tolist() for side in curve.snn_interval],
                 "notes": list(run.notes),
+                **_latency(run, range(1, curve.num_steps + 1)),
             }
         )
         return
     low, high = curve.snn_interval
     ann_low, ann_high = curve.ann_interval
     typer.echo(f"{run.title}, {curve.split}, {curve.images} images, 95 % intervals")
+    _tell_latency(run)
     typer.echo(f"  ANN      {curve.ann_accuracy:8.2%}  {ann_low:.2%} to {ann_high:.2%}")
     for t, accuracy in enumerate(curve.snn_accuracy):
         typer.echo(f"  T = {t + 1:<4} {accuracy:8.2%}  {low[t]:.2%} to {high[t]:.2%}")

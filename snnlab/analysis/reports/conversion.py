@@ -25,6 +25,8 @@ class ConversionReport(Report):
         findings: What the method measured to decide, by name; a ``note`` in it is a sentence for the reader.
         output: A row like those of ``sites`` for the last layer, where it spikes too; None where its input is read.
         changed_weights: Weights that are not the ANN's, by name; their effect counts as propagated error.
+        warm_up_steps: Steps that the network runs before t = 1 counts.
+        read_out_delay: Steps that the read-out leaves out, see ``snnlab.simulation.read_out``; None where it takes all.
     """
 
     kind: ClassVar[str] = "conversion"
@@ -38,6 +40,12 @@ class ConversionReport(Report):
     findings: dict[str, Any] = field(default_factory=dict)
     output: dict[str, Any] | None = None
     changed_weights: tuple[str, ...] = ()
+    warm_up_steps: int = 0
+    read_out_delay: int | None = None
+
+    def total_latency(self, step: int) -> int:
+        """Time-steps until the prediction at t is there: the warm-up and t."""
+        return self.warm_up_steps + step
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -49,6 +57,11 @@ class ConversionReport(Report):
             told.append(
                 f"{self.method} changed the weights of {len(self.changed_weights)} layers; what that does to a site "
                 "counts as propagated error."
+            )
+        if self.warm_up_steps:
+            told.append(
+                f"{self.method} runs {self.warm_up_steps} time-steps before it counts: the total latency at t is "
+                f"t + {self.warm_up_steps}."
             )
         return tuple(told)
 

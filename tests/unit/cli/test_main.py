@@ -170,6 +170,24 @@ def test_the_python_line_of_a_method_that_needs_more_runs():
     assert names["accuracy"].tolist() == told["snn_accuracy"]
 
 
+@pytest.mark.parametrize(("method", "steps"), [("srp", "tau"), ("cos", "rho")])
+def test_methods_with_a_warm_up_tell_their_total_latency(method, steps):
+    words = ["evaluate", VGG, "--method", method, "--set", f"{steps}=3", "--limit", "20"]
+    told = as_json(*words, "--num-steps", "4")
+    assert (told["steps"], told["total_latency"], told["converted_for"]) == ([1, 2, 3, 4], [4, 5, 6, 7], None)
+    exact = as_json(*words, "--num-steps", "4", "--curve", "exact", "--steps", "3,4")
+    assert exact["total_latency"] == [6, 7]
+    assert exact["snn_accuracy"] == told["snn_accuracy"][2:]
+    assert "counted after 3 steps of warm-up: total latency T + that" in invoke(*words, "--num-steps", "4").stdout
+    assert "total_latency" not in as_json("evaluate", VGG, "--method", "qcfs", "--limit", "20", "--num-steps", "4")
+
+
+def test_a_sequence_shorter_than_what_cos_looks_at_is_one_sentence():
+    result = invoke("evaluate", VGG, "--method", "cos", "--limit", "20", "--num-steps", "2")
+    assert result.exit_code != 0
+    assert "num_steps is 2, and cos corrects by what the first 4 time-steps of a sequence show" in result.stderr
+
+
 def test_methods_and_inspect_and_version():
     names = [card["name"] for card in as_json("methods")]
     assert {"max_norm", "percentile_norm", "qcfs", "nq", "opi", "opt_shift", "ecl", "snm", "rmp"} <= set(names)
