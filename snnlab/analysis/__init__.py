@@ -18,6 +18,10 @@ _WHERE = {
     "noisy_correct": "noise",
     "largest_scale": "which_site",
     "sensitivity": "which_site",
+    "find_flips": "flips",
+    "FLIP_KINDS": "reports",
+    "Flip": "reports",
+    "FlipReport": "reports",
     "AccuracyCurve": "reports",
     "ActivityReport": "reports",
     "Conventions": "reports",
@@ -49,6 +53,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "FLIP_KINDS",
     "AccuracyCurve",
     "ActivityCounter",
     "ActivityReport",
@@ -58,6 +63,8 @@ __all__ = [
     "ErrorBudget",
     "Estimate",
     "FinalEvaluation",
+    "Flip",
+    "FlipReport",
     "Gain",
     "LargestScale",
     "NeuronTraces",
@@ -78,6 +85,7 @@ __all__ = [
     "accuracy_vs_steps",
     "conversion_report",
     "error_budget",
+    "find_flips",
     "kappa",
     "largest_scale",
     "noisy_correct",
@@ -98,11 +106,13 @@ if TYPE_CHECKING:
     from snnlab.analysis.activity import ActivityCounter, synaptic_operations
     from snnlab.analysis.budget import error_budget
     from snnlab.analysis.conversion import conversion_report
+    from snnlab.analysis.flips import find_flips
     from snnlab.analysis.neuron_traces import trace_neuron, traces
     from snnlab.analysis.noise import kappa, noisy_correct
     from snnlab.analysis.normalization import rank_normalizations
     from snnlab.analysis.probe import probe_conversion
     from snnlab.analysis.reports import (
+        FLIP_KINDS,
         AccuracyCurve,
         ActivityReport,
         Comparison,
@@ -111,6 +121,8 @@ if TYPE_CHECKING:
         ErrorBudget,
         Estimate,
         FinalEvaluation,
+        Flip,
+        FlipReport,
         Gain,
         LargestScale,
         NeuronTraces,

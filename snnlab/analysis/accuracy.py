@@ -33,8 +33,19 @@ def predict(
         DataError: No image, NaN in one, or images that do not fit the network.
         SimulationError: A device that is not there.
     """
+    return predict_with_margins(ann, data, device=device, progress=progress)[0]
+
+
+def predict_with_margins(
+    ann: nn.Module,
+    data: "ImageSource | Tensor | Sequence[Tensor]",
+    *,
+    device: str = "cpu",
+    progress: ProgressCallback = silent,
+) -> tuple[np.ndarray, np.ndarray]:
+    """``predict``, and the largest minus the second largest logit: (images,) int16, (images,) float32."""
     images, place = as_images(data), find_device(device)
-    found = []
+    found, margins = [], []
     if device != "cpu":
         ann = copy.deepcopy(ann).to(place)  # the caller's stays where it is
     with _evaluating(ann), exact_arithmetic():
@@ -42,9 +53,18 @@ def predict(
             stop = min(start + _BATCH, len(images))
             x = images.batch(start, stop)
             check_finite(x, start)
-            found.append(_logits(ann, x.to(place)).argmax(1).cpu().numpy().astype(np.int16))
+            logits = _logits(ann, x.to(place))
+            best = logits.topk(min(2, logits.shape[1]), dim=1).values
+            found.append(logits.argmax(1).cpu().numpy().astype(np.int16))
+            margins.append((best[:, 0] - best[:, -1]).float().cpu().numpy())
             progress(stop, len(images), "images through the ANN")
-    return np.concatenate(found)
+    return np.concatenate(found), np.concatenate(margins)
+
+
+def num_outputs(ann: nn.Module, images: ImageSource) -> int:
+    """How many classes a network tells apart."""
+    with _evaluating(ann):
+        return int(_logits(ann, images.batch(0, 1)).shape[1])
 
 
 @contextmanager
@@ -126,8 +146,7 @@ def accuracy_vs_steps(
         raise DataError(f"accuracy_vs_steps compares conversions with one ANN; found {len(anns)} ANNs.")
     images = as_images(data)
     ann_predictions = predict(anns[0], images, progress=progress)
-    with _evaluating(anns[0]):
-        num_classes = int(anns[0](images.batch(0, 1)).shape[1])
+    num_classes = num_outputs(anns[0], images)
     return tuple(
         curve_of(
             simulate(model, images, num_steps=num_steps, progress=progress),

@@ -8,6 +8,7 @@ from snnlab.figures.edits import conversion_change
 from snnlab.figures.export import bundle
 from snnlab.figures.figure import Figure
 from snnlab.figures.final import final_accuracy, ordinal
+from snnlab.figures.flips import FLIP_NAMES, FLIP_ROLES, flip_confusion, flip_sites, flips_over_steps
 from snnlab.figures.gain import noise_gain
 from snnlab.figures.gap import gap_over_depth, noise_by_epoch, std_by_epoch
 from snnlab.figures.group import seed_group
@@ -32,6 +33,8 @@ from snnlab.figures.which_site import sensitivity
 
 __all__ = [
     "COST_NAMES",
+    "FLIP_NAMES",
+    "FLIP_ROLES",
     "Figure",
     "PaperTable",
     "accuracy_vs_steps",
@@ -44,6 +47,9 @@ __all__ = [
     "errors_over_depth",
     "export",
     "final_accuracy",
+    "flip_confusion",
+    "flip_sites",
+    "flips_over_steps",
     "gain_table",
     "gain_text",
     "gap_over_depth",

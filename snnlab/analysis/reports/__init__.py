@@ -11,6 +11,7 @@ from snnlab.analysis.reports.budget import ErrorBudget
 from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
 from snnlab.analysis.reports.final import FinalEvaluation
+from snnlab.analysis.reports.flips import FLIP_KINDS, Flip, FlipReport
 from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, OWN_CONTROLS, Gain, NoiseGain
 from snnlab.analysis.reports.neuron_traces import NeuronTraces
 from snnlab.analysis.reports.noise import Estimate, NoiseReport, estimate
@@ -27,6 +28,7 @@ __all__ = [
     "CONTROL",
     "COSTS",
     "CURVES",
+    "FLIP_KINDS",
     "WILSON_Z",
     "AccuracyCurve",
     "ActivityReport",
@@ -36,6 +38,8 @@ __all__ = [
     "ErrorBudget",
     "Estimate",
     "FinalEvaluation",
+    "Flip",
+    "FlipReport",
     "Gain",
     "LargestScale",
     "NeuronTraces",
