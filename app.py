@@ -15,6 +15,7 @@ PAGES = {
         ("residuals", "Residuals", "stacked_bar_chart"),
         ("noise", "Noise", "tune"),
         ("accuracy", "Accuracy", "show_chart"),
+        ("flips", "Flips", "compare_arrows"),
     ],
     "Results": [("runs", "Runs", "list_alt"), ("final", "Final evaluation", "verified")],
     "Help": [("help", "Help", "help")],

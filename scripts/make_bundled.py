@@ -9,6 +9,7 @@ A few minutes on one core; the same machine and versions give the same weights.
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ from snnlab.core.files import write_atomically
 from snnlab.data import ImageSplit, load_dataset
 from snnlab.io import Checkpoint
 from snnlab.models import build
-from snnlab.runs import Run, analyse, default_recipe, fit_noise_run, noise_recipe
+from snnlab.runs import Run, analyse, default_recipe, fit_noise_run, flips_recipe, flips_run, noise_recipe
 
 SEEDS = range(5)
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 30, 64, 0.1, 5e-4
@@ -139,12 +140,15 @@ def record(bundled: Bundled) -> None:
     )
     ship(analyse(recipe), f"{bundled.name}.run")
     ship(fit_noise_run(noise_recipe(recipe)), f"{bundled.name}-noise.run")
+    ship(flips_run(flips_recipe(recipe)), f"{bundled.name}-flips.run")
 
 
 def ship(run: Run, name: str) -> None:
     """Write a run as a file of the package, the same bytes for the same numbers."""
     environment = {name: value for name, value in run.environment.items() if name != "seconds"}
-    shipped = dataclasses.replace(run, id=run.key[:32], created="2026-11-21T00:00:00+00:00", environment=environment)
+    # Analyses of one recipe differ by what was asked only.
+    key = run.key if run.verb in ("analyse", "noise") else hashlib.sha256(f"{run.key} {run.verb}".encode()).hexdigest()
+    shipped = dataclasses.replace(run, id=key[:32], created="2026-11-21T00:00:00+00:00", environment=environment)
     path = asset_folder() / "runs" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, shipped.to_bytes())

@@ -31,6 +31,7 @@ TITLES = {
     "sensitivity": "Which site matters",
     "largest_scale": "Largest scale of the noise",
     "probe": "Probe the conversion",
+    "flips": "Find flips",
     "final": "Final evaluation",
     "experiment": "Train with noise",
     "pace": "Time a few batches",
@@ -43,6 +44,7 @@ _PAGES = {
     "sensitivity": "pages/noise.py",
     "largest_scale": "pages/noise.py",
     "experiment": "pages/train.py",
+    "flips": "pages/flips.py",
     "final": "pages/final.py",
 }
 """Where the results of other kinds are seen."""

@@ -14,6 +14,7 @@ from snnlab import __version__
 from snnlab.cli import options as opt
 from snnlab.cli import runs
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
+from snnlab.cli.flips import flips
 from snnlab.cli.launcher import DEFAULT_PORT, LOOPBACK, start_app
 from snnlab.cli.noise import fit_noise
 from snnlab.cli.running import check_figure_path, execute, steps_of
@@ -315,6 +316,7 @@ def residuals(
 
 
 app.command("fit-noise")(_verb(fit_noise))
+app.command("flips")(_verb(flips))
 
 
 def residuals_as_json(report: Any) -> dict[str, Any]:

@@ -140,9 +140,9 @@ def flip_sites(report: FlipReport, step: int, image: int | None = None) -> Figur
         f"{flipped} flips part at a site, most at {shorten(report.names[int(np.argmax(counts))], 40)}.{told}",
         panels=(
             Panel(Axis(0, end, "distance SNN to ANN", number_ticks(0, end, 4)), sites, tuple(marks)),
-            Panel(Axis(0, most, "flips that part here", _whole_ticks(most)), rows.blank_axis, tuple(bars), column=1),
+            Panel(Axis(0, most, "flips parting", _whole_ticks(most)), rows.blank_axis, tuple(bars), column=1),
         ),
-        layout=Layout(columns=(2.0, 1.0), millimetres=rows.millimetres + 9, pixels=rows.pixels, column_gap=0.04),
+        layout=Layout(columns=(1.8, 1.0), millimetres=rows.millimetres + 9, pixels=rows.pixels, column_gap=0.04),
         data=_sites_frame(report, step, image, median, high, counts),
         foot=f"{int(counts.sum())} of {flipped} flips part at a site; of the images that do not flip, 5 % would.{told}",
     )
@@ -166,9 +166,11 @@ def flip_confusion(report: FlipReport, step: int) -> Figure:
                  horizontal="center")
             for ann, snn in np.argwhere(counts > 0)
         ]  # fmt: skip
-    every = max(1, -(-classes // 20))
-    ticks = tuple((float(place), shorten(report.classes[place], 9)) for place in range(0, classes, every))
-    down = Axis(classes - 0.5, -0.5, "class of the ANN", ticks, strong=True)
+    numbered = all(name == str(place) for place, name in enumerate(report.classes))
+    names = [name if numbered else f"{place} {shorten(name, 12)}" for place, name in enumerate(report.classes)]
+    rows, columns = (range(0, classes, max(1, -(-classes // most_ticks))) for most_ticks in (20, 10))
+    across = tuple((float(place), str(place)) for place in columns)
+    down = Axis(classes - 0.5, -0.5, "", tuple((float(place), names[place]) for place in rows), strong=True)
     bars: list[Mark] = []
     start = np.zeros(classes)
     for kind, role in FLIP_ROLES.items():
@@ -190,16 +192,17 @@ def flip_confusion(report: FlipReport, step: int) -> Figure:
         alt=f"Table of flips by class of ANN and SNN at t = {step}, and bars by true class; most flips, "
         f"{int(start[worst])}, are of class {shorten(report.classes[worst], 40)}.",
         panels=(
-            Panel(Axis(-0.5, classes - 0.5, "class of the SNN", ticks), down, tuple(marks)),
+            Panel(Axis(-0.5, classes - 0.5, "class of the SNN", across), down, tuple(marks)),
             Panel(
                 Axis(0, end, "flips by true class", _whole_ticks(end)),
-                Axis(classes - 0.5, -0.5, "true class", ticks, line=False, strong=True),
+                Axis(classes - 0.5, -0.5, line=False),
                 tuple(bars),
                 column=1,
             ),
         ),
-        layout=Layout(columns=(1.0, 1.0), millimetres=62, pixels=290, column_gap=0.16),
+        layout=Layout(columns=(1.0, 1.0), millimetres=62, pixels=290, column_gap=0.05),
         data=by_class.assign(step=step, split=report.split),
+        foot="Rows: left the class that the ANN gave, right the true class.",
     )
 
 

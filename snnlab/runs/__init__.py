@@ -26,6 +26,8 @@ _WHERE = {
     "export_run": "export",
     "figures_of": "contents",
     "fit_noise_run": "execute",
+    "flips_recipe": "defaults",
+    "flips_run": "flips",
     "is_conversion": "verbs",
     "is_current": "protocol",
     "keep_upload": "storage",
@@ -53,12 +55,14 @@ if TYPE_CHECKING:
         default_snapshots,
         default_target,
         doubling_steps,
+        flips_recipe,
         noise_recipe,
         why_unfit,
     )
     from snnlab.runs.execute import analyse, fit_noise_run, resolve
     from snnlab.runs.export import export_run
     from snnlab.runs.final import evaluate_final
+    from snnlab.runs.flips import flips_run
     from snnlab.runs.jobs import Job
     from snnlab.runs.offline import offline_report
     from snnlab.runs.paths import allowed_path

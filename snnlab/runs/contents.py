@@ -10,6 +10,7 @@ from snnlab import figures
 from snnlab.analysis.reports import (
     AccuracyCurve,
     FinalEvaluation,
+    FlipReport,
     NoiseGain,
     NoiseReport,
     ResidualReport,
@@ -98,6 +99,9 @@ def _figures(run: Run) -> Iterator[Figure]:
         step = nearest(target, run.noise.targets)
         yield figures.noise_profile(run.noise, step)
         yield figures.noise_scales(run.noise, step)
+    flips = run.reports.get("flips")
+    if isinstance(flips, FlipReport):
+        yield from _flip_figures(flips, nearest(target, flips.steps))
     losses = run.reports.get("sensitivity")
     if isinstance(losses, SensitivityReport):
         yield figures.sensitivity(losses)
@@ -109,6 +113,14 @@ def _figures(run: Run) -> Iterator[Figure]:
             yield figures.inside_change(gain)
             yield figures.errors_over_depth(gain)
         yield figures.training_curves(gain)
+
+
+def _flip_figures(report: FlipReport, step: int) -> Iterator[Figure]:
+    """Flips over time and by class, and where they part, if that can be said."""
+    yield figures.flips_over_steps(report, step)
+    yield figures.flip_confusion(report, step)
+    if report.usual(step) is not None:
+        yield figures.flip_sites(report, step)
 
 
 def _residual_figures(report: ResidualReport | None, target: int) -> Iterator[Figure]:
@@ -141,6 +153,9 @@ def _tables(run: Run) -> Iterator[Table]:
     yield Table("sites", f"{run.title}: what stands at every site, rates over T = {run.conversion.num_steps}", sites)
     if run.residuals is not None:
         yield _residual_table(run.residuals, nearest(target, run.residuals.steps), run.title)
+    flips = run.reports.get("flips")
+    if isinstance(flips, FlipReport):
+        yield _flip_table(flips, nearest(target, flips.steps), run.title)
     if run.noise is not None:
         yield _noise_table(run.noise, nearest(target, run.noise.steps), run.title)
 
@@ -174,6 +189,13 @@ def _residual_table(report: ResidualReport, step: int, title: str) -> Table:
     kept = frame[frame["step"] == step][columns]
     told = f"{title}: v / threshold after t = {step}, and shares of all neurons, {report.images:,} images"
     return Table(f"residuals-t{step}", told, kept, ("right", "excess", "missing", "silent"))
+
+
+def _flip_table(report: FlipReport, step: int, title: str) -> Table:
+    frame = report.to_frame()
+    columns = ["image", "label", "ann", "snn", "kind", "ann_margin", "snn_margin", "agrees_from", "first_site"]
+    told = f"{title}: images on which ANN and SNN disagree at T = {step}, {report.images:,} images of {report.split}"
+    return Table(f"flips-t{step}", told, frame[frame["step"] == step][columns])
 
 
 def _noise_table(report: NoiseReport, step: int, title: str) -> Table:

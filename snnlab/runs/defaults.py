@@ -104,3 +104,9 @@ def noise_recipe(recipe: Recipe, *, targets: Sequence[int] | None = None) -> Rec
     limit = min(recipe.data.limit or DEFAULT_NOISE_IMAGES, DEFAULT_NOISE_IMAGES)
     noise = NoiseChoice(limit=DEFAULT_NOISE_IMAGES, targets=chosen)
     return recipe.changed(data={"limit": limit}, traces=0, noise=noise.model_dump(mode="json", exclude_none=True))
+
+
+def flips_recipe(recipe: Recipe) -> Recipe:
+    """The recipe of the flips of a run in view: the same chain, representations compared at every snapshot."""
+    limit = min(recipe.data.limit or DEFAULT_IMAGES, DEFAULT_IMAGES)
+    return recipe.changed(data={"limit": limit}, traces=0, noise=None)

@@ -13,11 +13,11 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
 
     Args:
         recipe: What to run.
-        verb: ``evaluate``, ``residuals`` or ``fit-noise``.
+        verb: ``evaluate``, ``residuals``, ``fit-noise`` or ``flips``.
         num_steps: T; None for the recipe's.
     """
     data, converter = recipe.data, recipe.converter
-    steps = num_steps or recipe.num_steps
+    steps = num_steps or _own_steps(recipe, verb)
     words = ["snnlab", verb, recipe.checkpoint.source]
     architecture = recipe.checkpoint.architecture
     if architecture is not None:
@@ -47,17 +47,20 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
         words += ["--dtype", recipe.dtype]
     if recipe.seed:
         words += ["--seed", str(recipe.seed)]
+    if verb == "flips":
+        words += ["--until", str(recipe.num_steps)]
     if verb == "residuals":
         words += ["--snapshots", ",".join(str(t) for t in recipe.snapshots if t <= steps)]
     return shlex.join(words)
 
 
-def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
+def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = None) -> str:
     """Library calls that give the same numbers.
 
     Args:
         recipe: What to run.
-        num_steps: T of the noise, for a recipe that has noise; None for the recipe's.
+        verb: As ``as_cli``; ``evaluate``, ``residuals`` and ``fit-noise`` differ by what the recipe asks for.
+        num_steps: T of the noise or of the flips; None for the recipe's.
     """
     choice, data, converter = recipe.checkpoint, recipe.data, recipe.converter
     declared = _keywords({"architecture": choice.architecture, "levels": choice.levels})
@@ -89,6 +92,8 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
         f"snn = sl.convert(ckpt.build(), {converter.method!r}{method}{given}"
         + (f", sites={edits!r})" if edits else ")"),
     ]
+    if verb == "flips":
+        return "\n".join([*lines, *_flip_lines(recipe, num_steps or _own_steps(recipe, verb))])
     extra = ', candidates="random"' if recipe.traces else ""
     if recipe.dtype != "float32":
         extra += f", dtype=torch.{recipe.dtype}"
@@ -102,6 +107,11 @@ def as_python(recipe: Recipe, *, num_steps: int | None = None) -> str:
     if recipe.noise is not None:
         lines += _noise_lines(recipe, recipe.noise, places, num_steps or recipe.num_steps)
     return "\n".join(lines)
+
+
+def _own_steps(recipe: Recipe, verb: str) -> int:
+    """T that a recipe is about; flips simulate on after it, and compare representations at it."""
+    return recipe.snapshots[0] if verb == "flips" and len(recipe.snapshots) == 1 else recipe.num_steps
 
 
 def _noise_words(recipe: Recipe) -> list[str]:
@@ -148,6 +158,16 @@ def _noise_lines(recipe: Recipe, noise: NoiseChoice, places: str, num_steps: int
         *lines,
         f"right = sl.analysis.noisy_correct(ckpt.build(), profile, images, seeds={noise.seeds}{seed})",
         "noisy_accuracy = right.mean()",
+    ]
+
+
+def _flip_lines(recipe: Recipe, num_steps: int) -> list[str]:
+    """Python that finds flips, after the lines that make ``snn`` and ``images``."""
+    return [
+        "report = sl.analysis.find_flips(",
+        f"    snn, ckpt.build(), images, num_steps={recipe.num_steps}, steps={[num_steps]}, classes=images.classes",
+        ")",
+        f"flips = report.flips({num_steps})",
     ]
 
 

@@ -11,7 +11,7 @@ from snnlab.analysis.reports.budget import ErrorBudget
 from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
 from snnlab.analysis.reports.final import FinalEvaluation
-from snnlab.analysis.reports.flips import FLIP_KINDS, Flip, FlipReport
+from snnlab.analysis.reports.flips import FEWEST_ALIKE, FLIP_KINDS, Flip, FlipReport
 from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, OWN_CONTROLS, Gain, NoiseGain
 from snnlab.analysis.reports.neuron_traces import NeuronTraces
 from snnlab.analysis.reports.noise import Estimate, NoiseReport, estimate
@@ -28,6 +28,7 @@ __all__ = [
     "CONTROL",
     "COSTS",
     "CURVES",
+    "FEWEST_ALIKE",
     "FLIP_KINDS",
     "WILSON_Z",
     "AccuracyCurve",

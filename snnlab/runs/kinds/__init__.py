@@ -19,6 +19,7 @@ KINDS = {
     "noisy": "noise:evaluate_noisy",
     "sensitivity": "noise:lose_by_site",
     "largest_scale": "noise:scale_that_costs",
+    "flips": "flips:run_flips",
     "final": "final:run_final",
     "probe": "probe:probe_edit",
     "experiment": "snnlab.sweeps.jobs:run_experiment",

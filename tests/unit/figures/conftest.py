@@ -3,7 +3,7 @@ import pytest
 from snnlab import figures
 from tests.unit.figures.synthetic import conversion, curve, residuals, traces, tuned
 from tests.unit.figures.synthetic_gain import noise_gain_report, site_losses
-from tests.unit.figures.synthetic_runs import comparison, seed_group
+from tests.unit.figures.synthetic_runs import comparison, flips, seed_group
 from tests.unit.figures.synthetic_tournament import TITLES, tournament_report
 
 HOSTILE = "<b>x</b> $\\alpha_{1}$ & %{y} =cmd|' /C calc'!A0 \x00\u202e\n~^#_{} 日本"
@@ -35,6 +35,13 @@ def every_figure() -> dict[str, figures.Figure]:
         "comparison": figures.comparison(comparison(19), 4),
         "comparison_110": figures.comparison(comparison(110, names=("a", "b", "c")), 4),
         "comparison_hostile": figures.comparison(comparison(2, names=(HOSTILE, "b" * 200), unshared=3), 2),
+        "flips": figures.flips_over_steps(flips(), 2),
+        "flips_T1": figures.flips_over_steps(flips(num_steps=1, images=40)),
+        "flip_sites": figures.flip_sites(flips(), 8, 3),
+        "flip_sites_110": figures.flip_sites(flips(110), 1),
+        "flip_sites_hostile": figures.flip_sites(flips(2, names=(HOSTILE, "b" * 200)), 8, 0),
+        "flip_classes": figures.flip_confusion(flips(2), 1),
+        "flip_classes_100": figures.flip_confusion(flips(2, classes=100), 1),
         "seeds": figures.seed_group(seed_group(num_steps=32)),
         "seeds_1": figures.seed_group(seed_group(1, name=HOSTILE), log_steps=True),
         "seeds_T1": figures.seed_group(seed_group(2, num_steps=1)),

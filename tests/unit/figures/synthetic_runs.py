@@ -1,8 +1,8 @@
-"""Comparisons and seed groups that no run has to be made for."""
+"""Comparisons, seed groups and flips that no run has to be made for."""
 
 import numpy as np
 
-from snnlab.analysis.reports import Comparison, SeedGroup
+from snnlab.analysis.reports import Comparison, FlipReport, SeedGroup
 from snnlab.analysis.reports.comparison import QUANTITIES
 
 
@@ -59,5 +59,31 @@ def seed_group(seeds=3, num_steps=8, images=200, name="net · qcfs"):
         members=tuple({"run": f"{i:032x}", "checkpoint": f"net{i}", "sha256": f"{i:064x}"} for i in range(seeds)),
         ann_correct=generator.random((seeds, images)) < 0.92,
         snn_correct=generator.random((seeds, num_steps, images)) < chance,
+        split="dev",
+    )
+
+
+def flips(sites: int = 19, *, images: int = 60, num_steps: int = 8, classes: int = 10, names=None) -> FlipReport:
+    """A third of the images flips at first, ever fewer later; later sites of those are further apart."""
+    rng = np.random.default_rng(0)
+    ann = rng.integers(0, classes, images).astype(np.int16)
+    snn = np.repeat(ann[None], num_steps, axis=0)
+    for t in range(num_steps):
+        snn[t, : images // (3 + t)] = (ann[: images // (3 + t)] + 1 + t % (classes - 1)) % classes
+    distances = np.full((2, sites, images), 0.3) + 0.02 * rng.random((2, sites, images))
+    distances[:, sites // 2 :, : images // 6] += 0.4
+    return FlipReport(
+        name="x",
+        names=tuple(names or (f"layer{1 + i % 3}.{i}.act" for i in range(sites))),
+        steps=(1, num_steps) if num_steps > 1 else (1,),
+        labels=np.where(rng.random(images) < 0.2, snn[0], ann),
+        ann_predictions=ann,
+        ann_margins=rng.random(images).astype(np.float32),
+        snn_predictions=snn,
+        snn_margins=rng.random((num_steps, images)).astype(np.float32),
+        distances=distances[: min(num_steps, 2)].astype(np.float16),
+        pictures=rng.integers(0, 256, (images, 8, 8, 1)).astype(np.uint8),
+        pictured=np.arange(images, dtype=np.int32),
+        classes=tuple(f"class {place}" for place in range(classes)),
         split="dev",
     )

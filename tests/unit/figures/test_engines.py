@@ -21,6 +21,7 @@ KINDS = (
     *("overview", "overview_1", "overview_110", "overview_stages", "overview_hostile"),
     *("site", "site_hostile", "spike_errors", "profile", "profile_110", "trace", "trace_T1", "trace_hostile"),
     *("changes", "changes_110", "comparison", "comparison_110", "comparison_hostile"),
+    *("flips", "flips_T1", "flip_sites", "flip_sites_110", "flip_sites_hostile", "flip_classes", "flip_classes_100"),
     *("seeds", "seeds_1", "seeds_T1"),
     *("sensitivity", "sensitivity_110", "inside", "errors", "tuning", "tuning_110"),
     *("pareto", "pareto_hostile", "methods", "methods_hostile"),
