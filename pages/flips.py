@@ -8,7 +8,7 @@ from pages._ui.show import Column
 from pages._ui.state import Address
 
 FLIPS = derived.Derived("flips", "flips", sl.analysis.FlipReport)
-ALL = "all"
+ALL, EVERY_CLASS = "all", -1
 
 if not shell.inside():
     shell.run_app_instead()
@@ -91,7 +91,7 @@ def go_to(step: int) -> None:
 def choose_class(run: "sl.runs.Run", key: str) -> None:
     """The class that the menu names is selected on every page."""
     value = st.session_state[key]
-    if value is None:
+    if value == EVERY_CLASS:
         selection.clear()
     else:
         selection.choose_class(run, value)
@@ -110,8 +110,8 @@ def filtered(
         kind = st.segmented_control(
             "Who is right", list(names), default=ALL, format_func=lambda name: names[name], key="flips-kind", wrap=True
         )
-        of = chosen.index if chosen is not None and chosen.image is None else None
-        options = [None, *(int(place) for place in by_class["class"][by_class["images"] > 0])]
+        of = chosen.index if chosen is not None and chosen.image is None else EVERY_CLASS
+        options = [EVERY_CLASS, *(int(place) for place in by_class["class"][by_class["images"] > 0])]
         key = f"flips-class-{of}"
         st.selectbox(
             "True class",
@@ -131,13 +131,13 @@ def filtered(
             key="flips-sort",
             width=230,
         )
-    left = [flip for flip in report.flips(step) if kind in (None, ALL, flip.kind) and of in (None, flip.label)]
+    left = [flip for flip in report.flips(step) if kind in (None, ALL, flip.kind) and of in (EVERY_CLASS, flip.label)]
     return flip_gallery.ordered(report, left, by)
 
 
-def class_name(report: "sl.analysis.FlipReport", per_class: dict[int, int], place: int | None) -> str:
+def class_name(report: "sl.analysis.FlipReport", per_class: dict[int, int], place: int) -> str:
     """A class in the menu, with its flips."""
-    if place is None:
+    if place == EVERY_CLASS:
         return "all classes"
     return f"{label.name(report.classes[place], 24)} ({per_class[place]} flips)"
 
@@ -188,7 +188,7 @@ def draw(view: shell.View, found: "derived.Found[sl.analysis.FlipReport]") -> No
         st.caption(f":material/info: This run of the flips ends at T = {step}; the target is T = {view.target}.")
     headline(report, step)
     chosen = selection.draw(run)
-    image = chosen.image if chosen is not None else None
+    image = chosen.image if chosen is not None and (chosen.image or 0) < report.images else None
     pictures = drawn(run.id, step, image, report)
     flips: list[sl.analysis.Flip] = []
     if report.flipped(step).any():
