@@ -147,13 +147,20 @@ class CalibrationContext:
             raise ConversionError(f"{self.method} chooses on labelled validation images; pass validation=.")
         return self._validation
 
-    def accuracy(self, specs: Mapping[str, NeuronSpec]) -> float:
-        """Accuracy on the validation images at T of the network with these neurons."""
+    def accuracy(
+        self, specs: Mapping[str, NeuronSpec], *, images: ImageSource | None = None, num_steps: int | None = None
+    ) -> float:
+        """Accuracy of the network with these neurons, on the validation images at T unless others are given."""
         network = copy.deepcopy(self.network)
         snn = assemble(
             network, self.sites, specs, self.method, {}, weights=self.weights, read_out_delay=self.read_out_delay
         )
-        recording = simulate(snn, self.validation, num_steps=self.num_steps, progress=self.progress)
+        recording = simulate(
+            snn,
+            self.validation if images is None else images,
+            num_steps=num_steps or self.num_steps,
+            progress=self.progress,
+        )
         return float((recording.predictions[-1] == recording.labels).mean())
 
     def largest_activations(self) -> dict[str, Tensor]:

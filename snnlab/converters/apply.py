@@ -62,7 +62,7 @@ def convert(
     if converter.spikes_at_output:
         network = with_output_site(network)
         facts = (*facts, Site(network.sites[-1], len(facts), "identity"))
-    if "calibration_data" in converter.card.needs:
+    if "calibration_data" in converter.card.needs_of(converter.parameters):
         if data is None:
             raise ConversionError(f"{converter.card.name} needs calibration images; pass data=.")
         facts = measure_activations(

@@ -13,6 +13,7 @@ from snnlab.core.sites import NeuronSpec, Site
 
 if TYPE_CHECKING:
     from snnlab.calibration.context import CalibrationContext, SiteInput
+    from snnlab.calibration.weights import TunedSite
     from snnlab.converters.calibration import Calibration
 
 INITIAL_FRACTION_HELP = "v(0) as a fraction of the threshold."
@@ -161,7 +162,7 @@ def usable_thresholds(site: Site, values: np.ndarray) -> float | np.ndarray:
     return float(positive) if positive.ndim == 0 else positive
 
 
-def shifted_neuron(at: "SiteInput") -> NeuronSpec:
+def shifted_neuron(at: "SiteInput | TunedSite") -> NeuronSpec:
     """A neuron at the least-squares threshold with half a threshold spread over the steps, from which [Li2021] starts.
 
     Raises:

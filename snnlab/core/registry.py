@@ -33,6 +33,7 @@ class Parameter:
         low: Smallest allowed number.
         high: Largest allowed number.
         choices: Allowed values of a choice.
+        needs: What the method needs besides, as in ``MethodCard.needs``, where another value than the default is given.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
+    needs: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
         """Return ``value`` as this parameter's type.
@@ -77,12 +79,15 @@ class MethodCard:
         citation: Key into ``snnlab.core.references``.
         year: Year of publication.
         evidence: How sure our specification is.
-        needs: Any of ``"learned_thresholds"``, ``"calibration_data"``, ``"validation_data"``, and the one kind of
-            activation that it converts, such as ``"lsq_noise"``; of an activation ``"levels"`` where it is quantized.
+        needs: Any of ``"learned_thresholds"``, ``"calibration_data"``, ``"validation_data"``, ``"levels"`` where every
+            activation has to be quantized, and the one kind of activation that it converts, such as ``"lsq_noise"``;
+            of an activation ``"levels"`` where it is quantized.
         parameters: Hyper-parameters, in the order to show them.
         equation: LaTeX of the defining rule.
         depends_on_num_steps: The network is converted for one T; read earlier, it is not what a conversion for that
             smaller T gives.
+        changes_weights: The spiking network may have other weights than the ANN; what that does to a site counts as
+            propagated error.
     """
 
     name: str
@@ -96,11 +101,22 @@ class MethodCard:
     parameters: tuple[Parameter, ...]
     equation: str
     depends_on_num_steps: bool = False
+    changes_weights: bool = False
 
     @property
     def display_name(self) -> str:
         """Title, with a dagger where our specification interprets the source."""
         return self.title + (" †" if self.evidence in ("related_code", "interpretation") else "")
+
+    def needs_of(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the method needs with these parameter values; those not given are at their defaults."""
+        extra = [
+            need
+            for parameter in self.parameters
+            if values.get(parameter.name, parameter.default) != parameter.default
+            for need in parameter.needs
+        ]
+        return tuple(dict.fromkeys([*self.needs, *extra]))
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Fill defaults into ``values`` and check every one of them.

@@ -53,7 +53,9 @@ def why_unfit(method: MethodCard, card: Mapping[str, Any]) -> str:
     for need in method.needs:
         if need == "learned_thresholds" and any(site["threshold"] is None for site in card["sites"]):
             return f"It takes over learned thresholds, and a network with {card['activation']} activations has none."
-        if need not in ("learned_thresholds", *_IMAGES) and need != card["activation"]:
+        if need == "levels" and card["levels"] is None:
+            return f"It converts quantized activations, and a network with {card['activation']} activations has none."
+        if need not in ("learned_thresholds", "levels", *_IMAGES) and need != card["activation"]:
             return f"It converts networks with {need} activations, and this one has {card['activation']}."
     return ""
 

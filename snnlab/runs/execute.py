@@ -206,7 +206,7 @@ def convert_prepared(prepared: Prepared, *, progress: ProgressCallback = silent)
     """The spiking network of a recipe."""
     choice = prepared.recipe.converter
     choice.check_code()
-    needs = method_card(choice.method).needs
+    needs = method_card(choice.method).needs_of(choice.parameters)
     return convert(
         prepared.checkpoint.build(),
         choice.method,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab.analysis.reports import FinalEvaluation
 from snnlab.core.errors import RecipeError
-from snnlab.core.recipe import RESULTS_VERSION, Recipe
+from snnlab.core.recipe import RESULTS_VERSION, ConverterChoice, Recipe
 from snnlab.core.registry import card as method_card
 
 if TYPE_CHECKING:
@@ -208,10 +208,14 @@ def protocol_of(store: "Store", runs: "Sequence[Run]") -> Protocol:
         foreign=any(run.card["foreign"] for run in runs),
         looks={lineage: store.looks(dataset=dataset, lineage=lineage) for lineage in lineages},
         tried={lineage: _tried(store, rows, lineage) for lineage in lineages},
-        calibrated=any("calibration_data" in method_card(run.recipe.converter.method).needs for run in runs),
+        calibrated=any("calibration_data" in _needs(run.recipe.converter) for run in runs),
         earlier=earlier,
         same=next((row.id for row in earlier if _experiment_of(store, row) == wanted), ""),
     )
+
+
+def _needs(choice: ConverterChoice) -> tuple[str, ...]:
+    return method_card(choice.method).needs_of(choice.parameters)
 
 
 _LINEAGES: dict[str, str] = {}

@@ -77,7 +77,7 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
             ("calibration_data", "data", "calibration"),
             ("validation_data", "validation", "validation"),
         )
-        if need in known.needs
+        if need in known.needs_of(converter.parameters)
     )
     if known.depends_on_num_steps:
         given += f", num_steps={recipe.num_steps}"

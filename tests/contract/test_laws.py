@@ -18,6 +18,7 @@ from snnlab.core import registry
 from snnlab.core.errors import ConversionError
 from snnlab.core.registry import MethodCard
 from snnlab.core.sites import NeuronSpec
+from snnlab.graph import prepare
 from snnlab.io import example
 from snnlab.neurons import IntegrateFire, SignedIntegrateFire
 from snnlab.simulation import load_snn, save_snn, simulate, spiking_model
@@ -199,6 +200,15 @@ def law_num_steps(network, images, method):
     assert all(torch.equal(tensor, without.state_dict()[name]) for name, tensor in one.state_dict().items())
 
 
+def law_weights(network, images, method):
+    """10. Weights that differ from the folded ANN's are listed, and only methods that say so have any."""
+    snn, folded = conversion(network, images, method), prepare(network).graph.state_dict()
+    kept = snn.graph.state_dict()
+    other = {name for name, tensor in folded.items() if name in kept and not torch.equal(tensor, kept[name])}
+    assert {name for name in other if not name.endswith("threshold")} == set(snn.changed_weights)
+    assert registry.card(method).changes_weights or not snn.changed_weights
+
+
 LAWS = [
     law_input_survives,
     law_charge_balance,
@@ -209,6 +219,7 @@ LAWS = [
     law_paths_agree,
     law_declared_traits,
     law_num_steps,
+    law_weights,
 ]
 
 
@@ -269,7 +280,7 @@ def test_saving_and_loading_reproduces_the_recording(method, tmp_path):
     again = load_snn(tmp_path / "snn.safetensors")
     one, two = (simulate(model, images, num_steps=5, snapshots=[5]) for model in (snn, again))
     np.testing.assert_array_equal(one.logits, two.logits)
-    for told in ("converted_for", "findings", "read_out_delay", "warm_up_steps"):
+    for told in ("converted_for", "findings", "read_out_delay", "warm_up_steps", "changed_weights"):
         assert getattr(again, told) == getattr(snn, told)
     for name, site in one.sites.items():
         assert type(again.sites[name]) is type(snn.sites[name])
@@ -293,6 +304,8 @@ def test_methods_differ_where_their_formulas_do(network, grid_images):
     different = [method for method in METHODS if method not in ("nq", "noise_adaptor")]
     for method in different:
         parameters = {"percentile": 90.0} if takes(method, "percentile") else {}
+        if method == "ecl":  # it may choose the negative threshold of fast_snn
+            parameters = {"negative_fraction": -0.5}
         snn = conversion(network, grid_images, method, **parameters)
         networks[method] = simulate(snn, grid_images, num_steps=STEPS).logits
     for one, two in itertools.combinations(different, 2):
@@ -349,6 +362,22 @@ def test_no_gap_at_the_first_site_where_t_is_l(method, levels, network, grid_ima
 
 
 # Broken on purpose: the laws above must catch each.
+
+
+def test_weights_changed_in_secret_are_caught(network, grid_images, monkeypatch):
+    from snnlab.converters import apply
+
+    genuine = apply.assemble
+
+    def careless(*arguments, **named):
+        snn = genuine(*arguments, **named)
+        with torch.no_grad():
+            snn.graph.get_parameter("conv2.weight").mul_(1.5)
+        return snn
+
+    monkeypatch.setattr(apply, "assemble", careless)
+    with pytest.raises(AssertionError):
+        law_weights(network, grid_images, "qcfs")
 
 
 def _card(name):

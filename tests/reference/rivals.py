@@ -1,6 +1,7 @@
 """Slow, literal versions of the neurons and calibrations of other groups, in float64 and without shortcuts."""
 
 import copy
+import math
 
 import torch
 from torch import nn
@@ -127,3 +128,123 @@ def best_threshold(a, num_steps):
         if best is None or error < best[0]:
             best = (error, theta)
     return best[1]
+
+
+class _Fixed(nn.Module):
+    """Gives the same in place of whatever comes in."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, _):
+        return self.value
+
+
+class SignedLiteral(nn.Module):
+    """The signed neuron of [Hu2023], all neurons of a layer at once, in the order of operations of its code."""
+
+    def __init__(self, threshold):
+        super().__init__()
+        self.threshold, self.v, self.count = threshold, None, 0
+
+    def forward(self, current):
+        v = (self.threshold / 2 if self.v is None else self.v) + current
+        positive = (v >= self.threshold).double()
+        v = v - self.threshold * positive
+        count = self.count + positive
+        negative = ((v <= -1e-3) & (count > 0)).double()
+        self.v, self.count = v + self.threshold * negative, count - negative
+        return self.threshold * (positive - negative)
+
+
+def tune_literally(ann, images, num_steps, layers, thresholds, make_neuron, output, descend, batches):
+    """Parameters by layer, tuned site after site, every site with the whole network run anew.
+
+    ``layers``: site -> layers to tune; ``make_neuron(threshold)``; ``output(z, threshold, chosen, spiking)`` the output
+    that is compared; ``descend(parameters)`` gives ``step(gradients)``; ``batches(site)`` the images of each step.
+    """
+    spiking_weights = copy.deepcopy(ann).double().eval()
+    activations, means = {}, {}
+    reference = copy.deepcopy(spiking_weights)
+    for name in layers:
+        reference.get_submodule(name).register_forward_hook(
+            lambda _, args, out, name=name: activations.__setitem__(name, out.detach())
+        )
+    with torch.no_grad():
+        reference(images.double())
+
+    def currents(network, known, name, x):
+        """Input of a site where the sites before it give what is known."""
+        copied = copy.copy(network)
+        copied._modules = dict(network._modules)
+        for earlier, value in known.items():
+            copied._modules[earlier] = value
+        probe = _Probe()
+        copied._modules[name] = probe
+        copied(x)
+        return probe.inputs[0]
+
+    for name in layers:
+        parameters = [p for layer in layers[name] for p in spiking_weights.get_submodule(layer[0]).parameters()]
+        parameters = [p for p in parameters if p.ndim > 1 or layers[name][0][1]]
+
+        def spiking(chosen, name=name):
+            """Mean output of the site with the weights as they are."""
+            network = copy.deepcopy(spiking_weights)
+            sites = [*list(means), name]
+            neurons = {site: make_neuron(thresholds[site]) for site in sites}
+            total = 0
+            for site, neuron in neurons.items():
+                network._modules[site] = neuron
+            seen = []
+            neurons[name].register_forward_hook(lambda _, args, out: seen.append(out))
+            with torch.no_grad():
+                for _ in range(num_steps):
+                    network(images.double()[chosen])
+            total = sum(seen)
+            return total / num_steps
+
+        step = descend(parameters)
+        for chosen in batches(name):
+            known = {site: _Fixed(mean[chosen]) for site, mean in means.items()}
+            z = currents(spiking_weights, known, name, images.double()[chosen])
+            loss = ((output(z, thresholds[name], chosen, spiking) - activations[name][chosen]) ** 2).mean()
+            step(torch.autograd.grad(loss, parameters))
+        means[name] = spiking(torch.arange(len(images)))
+    return {
+        f"{layer}.{kind}": value.detach()
+        for site in layers.values()
+        for layer, _ in site
+        for kind, value in spiking_weights.get_submodule(layer).named_parameters()
+    }
+
+
+def adam_literally(parameters, rate, iterations):
+    """Adam with a rate that falls along a cosine, from its formulas."""
+    first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    done = 0
+
+    def step(gradients):
+        nonlocal done
+        now = rate * (1 + math.cos(math.pi * done / iterations)) / 2
+        done += 1
+        for p, g, m, v in zip(parameters, gradients, first, second, strict=True):
+            m.mul_(0.9).add_(0.1 * g)
+            v.mul_(0.999).add_(0.001 * g * g)
+            p.data -= now * (m / (1 - 0.9**done)) / ((v / (1 - 0.999**done)).sqrt() + 1e-8)
+
+    return step
+
+
+def momentum_literally(parameters, rate):
+    """SGD with momentum 0.9 and weight decay 1e-4, from its formulas."""
+    moving = [None for _ in parameters]
+
+    def step(gradients):
+        for place, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+            g = g + 1e-4 * p.data
+            moving[place] = g if moving[place] is None else 0.9 * moving[place] + g
+            p.data -= rate * moving[place]
+
+    return step
