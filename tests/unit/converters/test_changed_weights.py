@@ -84,13 +84,15 @@ def test_weight_calibration_equals_the_whole_network_run_anew(grid_images):
         lambda _: [torch.randperm(12, generator=draws)[:5] for _ in range(iterations)],
     )
     close(found, literal, 1e-6)
-    assert found.changed_weights == ("conv1.weight", "conv2.weight", "fc1.weight")
+    # The first site's input is the image: its neurons are right already, and its gradients are 0.
+    assert found.changed_weights == ("conv2.weight", "fc1.weight")
     for name, theta in thresholds.items():
         neuron = found.sites[name]
         assert float(neuron.threshold) == pytest.approx(theta, abs=1e-6)
         assert float(neuron.added_fraction) == 1 / (2 * STEPS)
         moved = (found.graph.get_parameter(f"{LAYERS[name]}.weight") - network.get_submodule(LAYERS[name]).weight).abs()
-        assert 0 < moved.max() <= iterations * rate
+        assert (moved.max() > 0) == (f"{LAYERS[name]}.weight" in found.changed_weights)
+        assert moved.max() <= iterations * rate
 
 
 def test_fast_snn_fine_tuning_equals_the_whole_network_run_anew(network, grid_images):
@@ -207,7 +209,7 @@ def test_an_epoch_is_kept_only_where_accuracy_rises(network, grid_images):
     ("name", "method", "steps", "off", "on"),
     [
         ("digits-vgg-relu", "calibration_weights", 8, {"learning_rate": 0.0}, {"learning_rate": 1e-3}),
-        ("digits-resnet-qcfs-L4", "fast_snn", 4, {}, {"epochs": 1, "keep": "always"}),
+        ("digits-resnet-qcfs-L4", "fast_snn", 4, {}, {"epochs": 2, "batch_size": 8, "keep": "always"}),
     ],
 )
 def test_tuning_brings_digits_nearer_to_the_ann(name, method, steps, off, on):
