@@ -217,7 +217,7 @@ def as_tournament_cli(recipe: Recipe, *, file: str = "recipe.yaml") -> str:
 
 
 def _draws(choice: ConverterChoice) -> bool:
-    return "calibration_data" in method_card(choice.method).needs
+    return "calibration_data" in method_card(choice.method).needs_of(choice.parameters)
 
 
 def _changed(choice: ConverterChoice) -> dict[str, Any]:
