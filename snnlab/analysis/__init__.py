@@ -8,6 +8,7 @@ _WHERE = {
     "synaptic_operations": "activity",
     "accuracy_vs_steps": "accuracy",
     "error_budget": "budget",
+    "attribute": "attribution",
     "predict": "accuracy",
     "rank_normalizations": "normalization",
     "residuals": "residual_membrane",
@@ -25,6 +26,7 @@ _WHERE = {
     "AccuracyCurve": "reports",
     "ActivityReport": "reports",
     "Conventions": "reports",
+    "AttributionReport": "reports",
     "Comparison": "reports",
     "ErrorBudget": "reports",
     "Estimate": "reports",
@@ -57,6 +59,7 @@ __all__ = [
     "AccuracyCurve",
     "ActivityCounter",
     "ActivityReport",
+    "AttributionReport",
     "Comparison",
     "Conventions",
     "ConversionReport",
@@ -83,6 +86,7 @@ __all__ = [
     "Tournament",
     "TournamentCell",
     "accuracy_vs_steps",
+    "attribute",
     "conversion_report",
     "error_budget",
     "find_flips",
@@ -104,6 +108,7 @@ __all__ = [
 if TYPE_CHECKING:
     from snnlab.analysis.accuracy import accuracy_vs_steps, predict
     from snnlab.analysis.activity import ActivityCounter, synaptic_operations
+    from snnlab.analysis.attribution import attribute
     from snnlab.analysis.budget import error_budget
     from snnlab.analysis.conversion import conversion_report
     from snnlab.analysis.flips import find_flips
@@ -115,6 +120,7 @@ if TYPE_CHECKING:
         FLIP_KINDS,
         AccuracyCurve,
         ActivityReport,
+        AttributionReport,
         Comparison,
         Conventions,
         ConversionReport,

@@ -13,6 +13,7 @@ import typer
 from snnlab import __version__
 from snnlab.cli import options as opt
 from snnlab.cli import runs
+from snnlab.cli.attribute import attribute
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
 from snnlab.cli.flips import flips
 from snnlab.cli.launcher import DEFAULT_PORT, LOOPBACK, start_app
@@ -317,6 +318,7 @@ def residuals(
 
 app.command("fit-noise")(_verb(fit_noise))
 app.command("flips")(_verb(flips))
+app.command("attribute")(_verb(attribute))
 
 
 def residuals_as_json(report: Any) -> dict[str, Any]:

@@ -169,6 +169,41 @@ REFERENCES = {
         "Statistics in Medicine",
         1998,
     ),
+    "Sundararajan2017": Reference(
+        "Sundararajan et al.", "Axiomatic Attribution for Deep Networks", "ICML", 2017, "1703.01365"
+    ),
+    "Simonyan2014": Reference(
+        "Simonyan et al.",
+        "Deep Inside Convolutional Networks: Visualising Image Classification Models and Saliency Maps",
+        "ICLR workshop",
+        2014,
+        "1312.6034",
+    ),
+    "Shrikumar2017": Reference(
+        "Shrikumar et al.",
+        "Learning Important Features Through Propagating Activation Differences",
+        "ICML",
+        2017,
+        "1704.02685",
+    ),
+    "Zeiler2014": Reference(
+        "Zeiler and Fergus", "Visualizing and Understanding Convolutional Networks", "ECCV", 2014, "1311.2901"
+    ),
+    "Selvaraju2017": Reference(
+        "Selvaraju et al.",
+        "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
+        "ICCV",
+        2017,
+        "1610.02391",
+    ),
+    "Petsiuk2018": Reference(
+        "Petsiuk et al.",
+        "RISE: Randomized Input Sampling for Explanation of Black-box Models",
+        "BMVC",
+        2018,
+        "1806.07421",
+    ),
+    "Adebayo2018": Reference("Adebayo et al.", "Sanity Checks for Saliency Maps", "NeurIPS", 2018, "1810.03292"),
     "Wilson1927": Reference(
         "Wilson", "Probable Inference, the Law of Succession, and Statistical Inference", "JASA", 1927
     ),

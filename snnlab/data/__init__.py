@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab.data.names import DATASETS, SPLITS
 from snnlab.data.normalization import PRESETS, Normalization, parse_normalization
+from snnlab.data.picture import Picture, read_picture
 
 if TYPE_CHECKING:
     from snnlab.data.dataset import Dataset, load_dataset
@@ -25,9 +26,11 @@ __all__ = [
     "Dataset",
     "ImageSplit",
     "Normalization",
+    "Picture",
     "fetch",
     "load_dataset",
     "parse_normalization",
+    "read_picture",
 ]
 
 

@@ -3,6 +3,12 @@
 from snnlab.figures import export, style, tables
 from snnlab.figures.accuracy import accuracy_vs_steps
 from snnlab.figures.arms import arm_name, arm_note, arm_role, gain_table, gain_text, own_gains_told
+from snnlab.figures.attribution import (
+    attribution_convergence,
+    attribution_curves,
+    attribution_maps,
+    attribution_sites,
+)
 from snnlab.figures.compare import comparison
 from snnlab.figures.edits import conversion_change
 from snnlab.figures.export import bundle
@@ -41,6 +47,10 @@ __all__ = [
     "arm_name",
     "arm_note",
     "arm_role",
+    "attribution_convergence",
+    "attribution_curves",
+    "attribution_maps",
+    "attribution_sites",
     "bundle",
     "comparison",
     "conversion_change",

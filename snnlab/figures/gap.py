@@ -117,14 +117,14 @@ def depth_panel(
         marks.append(Line(x, values, role, 1.1, _DASHES[place % 4], marker, label=name, hover=hover))
     ticks = tuple((at, f"{at:g}") for at, _ in number_ticks(0, top, 4))
     return Panel(
-        Axis(-0.4, len(x) - 0.6, "site, input first", _site_ticks(names)),
+        Axis(-0.4, len(x) - 0.6, "site, input first", site_ticks(names)),
         Axis(0, top, title, ticks, grid=True),
         tuple(marks),
         column=column,
     )
 
 
-def _site_ticks(names: Sequence[str]) -> tuple[tuple[float, str], ...]:
+def site_ticks(names: Sequence[str]) -> tuple[tuple[float, str], ...]:
     """The first site of every stage; of labels that would lie side by side the later one, as more sites follow it."""
     starts = [i for i, name in enumerate(names) if i == 0 or stage_of(name) != stage_of(names[i - 1])]
     if len(starts) > 6:

@@ -27,13 +27,14 @@ from snnlab.figures.scene import (
     Mark,
     Note,
     Panel,
+    Picture,
     Points,
     Rule,
     Segments,
     legend_entries,
     outlines,
 )
-from snnlab.figures.style import WIDE, density_colours, palette, plain, preset
+from snnlab.figures.style import WIDE, palette, plain, preset, ramp_colours
 
 if TYPE_CHECKING:
     from snnlab.figures.figure import Figure
@@ -106,6 +107,7 @@ def _draw_panel(axes: Axes, panel: Panel, em: float) -> None:
         _draw_mark(axes, mark, em, 2 + 0.01 * order)
     for axis, name in ((panel.x, "x"), (panel.y, "y")):
         _draw_axis(axes, axis, name, em)
+    axes.set_aspect("equal" if panel.square else "auto")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
@@ -194,10 +196,13 @@ def _draw_mark(axes: Axes, mark: Mark, em: float, order: float) -> None:
         colour, width = colours[mark.role], stroke * mark.width
         rule(mark.at, color=colour, linewidth=width, linestyle=DASHES[mark.dash], zorder=order)
     elif isinstance(mark, Heat):
-        colour_map = LinearSegmentedColormap.from_list("density", density_colours())
+        colour_map = LinearSegmentedColormap.from_list(mark.ramp, ramp_colours(mark.ramp))
         axes.pcolormesh(
             mark.x_edges, mark.y_edges, mark.values, cmap=colour_map, vmin=0, vmax=1, rasterized=True, zorder=order
         )
+    elif isinstance(mark, Picture):
+        height, width = mark.values.shape[:2]
+        axes.imshow(mark.values, extent=(0, width, height, 0), interpolation="nearest", zorder=order)
     else:
         _draw_note(axes, mark, em, order)
 

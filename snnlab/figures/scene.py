@@ -101,10 +101,27 @@ class Rule:
 
 @dataclass(frozen=True)
 class Heat:
-    """Cells of one colour ramp, values in 0..1; rows from the first y edge on."""
+    """Cells of one colour ramp, values in 0..1; rows from the first y edge on.
+
+    Args:
+        x_edges: Edges of the columns, (columns + 1,).
+        y_edges: Edges of the rows, (rows + 1,).
+        values: (rows, columns).
+        ramp: ``density``, from none to dense; or ``diverging``, with 0.5 as nothing.
+        told: Numbers behind the cells, told where the pointer is, shaped as ``values``.
+    """
 
     x_edges: np.ndarray
     y_edges: np.ndarray
+    values: np.ndarray
+    ramp: str = "density"
+    told: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of red, green and blue in 0..1, (rows, columns, 3); its pixels are unit squares from (0, 0) on."""
+
     values: np.ndarray
 
 
@@ -131,7 +148,7 @@ class Note:
     gap: tuple[float, float] = (0.0, 0.0)
 
 
-Mark = Line | Band | Areas | Bars | Points | Segments | Rule | Heat | Note
+Mark = Line | Band | Areas | Bars | Points | Segments | Rule | Heat | Picture | Note
 
 
 @dataclass(frozen=True)
@@ -161,7 +178,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Panel:
-    """Axes with marks at a place in the grid; ``wide_only`` panels are left out of narrow figures."""
+    """Axes with marks at a place in the grid; ``wide_only`` panels are left out of narrow figures.
+
+    A ``square`` panel has one scale for both axes, as pictures need.
+    """
 
     x: Axis
     y: Axis
@@ -170,6 +190,7 @@ class Panel:
     column: int = 0
     wide_only: bool = False
     wash: bool = False
+    square: bool = False
 
 
 @dataclass(frozen=True)
@@ -218,7 +239,7 @@ def legend_entries(panels: Sequence[Panel]) -> list[LegendEntry]:
             label = getattr(mark, "label", "")
             if not label or label in entries:
                 continue
-            assert not isinstance(mark, Band | Rule | Heat | Note)
+            assert not isinstance(mark, Band | Rule | Heat | Picture | Note)
             if isinstance(mark, Areas | Bars):
                 entries[label] = LegendEntry(label, mark.role, "patch")
             elif isinstance(mark, Points):

@@ -20,13 +20,14 @@ from snnlab.figures.scene import (
     Mark,
     Note,
     Panel,
+    Picture,
     Points,
     Rule,
     Segments,
     legend_entries,
     outlines,
 )
-from snnlab.figures.style import density_colours, faded, palette, plain, template
+from snnlab.figures.style import faded, palette, plain, ramp_colours, template
 
 if TYPE_CHECKING:
     from snnlab.figures.figure import Figure
@@ -134,6 +135,9 @@ class _Parts:
         x, y = f"x{suffix}", f"y{suffix}"
         self.axes[f"xaxis{suffix}"] = _axis(panel.x, self.roles) | {"domain": across, "anchor": y}
         self.axes[f"yaxis{suffix}"] = _axis(panel.y, self.roles) | {"domain": [1 - high, 1 - low], "anchor": x}
+        if panel.square:
+            self.axes[f"xaxis{suffix}"]["constrain"] = "domain"
+            self.axes[f"yaxis{suffix}"] |= {"scaleanchor": x, "scaleratio": 1, "constrain": "domain"}
         if panel.wash:
             corners = {"x0": 0, "x1": 1, "y0": 0, "y1": 1, "xref": f"{x} domain", "yref": f"{y} domain"}
             fill = {"fillcolor": self.roles["wash"], "line": {"width": 0}, "layer": "below"}
@@ -244,12 +248,18 @@ def _traces(mark: Mark, roles: dict[str, str], dark: bool) -> Iterator[Any]:
         line = {"color": roles[mark.role], "width": 2 * mark.width}
         yield go.Scatter(x=x, y=y, mode="lines", line=line, opacity=mark.opacity, hoverinfo="skip")
     elif isinstance(mark, Heat):
-        colours = density_colours(dark)
+        colours = ramp_colours(mark.ramp, dark)
         scale = [[i / (len(colours) - 1), colour] for i, colour in enumerate(colours)]
+        told: dict[str, Any] = {"hoverinfo": "skip"}
+        if mark.told is not None:
+            told = {"customdata": mark.told, "hovertemplate": "%{customdata:.4g}<extra></extra>"}
         yield go.Heatmap(
             **{"x": mark.x_edges, "y": mark.y_edges, "z": mark.values, "zmin": 0, "zmax": 1},
-            **{"colorscale": scale, "showscale": False, "hoverinfo": "skip"},
+            **{"colorscale": scale, "showscale": False, **told},
         )
+    elif isinstance(mark, Picture):
+        shades = (255 * mark.values).round().astype(np.uint8)
+        yield go.Image(z=shades, x0=0.5, y0=0.5, dx=1, dy=1, hoverinfo="skip")
 
 
 def _scatter(mark: Line, roles: dict[str, str]) -> Any:

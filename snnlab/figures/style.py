@@ -73,6 +73,9 @@ _CIVIDIS = (
     "#e7d054",
 )
 
+# Brown to teal, which readers without red or green tell apart and no role uses: against and for.
+_DIVERGING = ("#543005", "#8c510a", "#bf812d", "#dfc27d", "", "#80cdc1", "#35978f", "#01665e", "#003c30")
+
 SCREEN_FONT = '"Source Sans", "Source Sans 3", "Source Sans Pro", system-ui, "Segoe UI", Roboto, sans-serif'
 PAPER_FONTS = ("Arial", "Liberation Sans", "DejaVu Sans")
 """TrueType families in order of choice; matplotlib ships the last one, which also fills in missing glyphs."""
@@ -141,6 +144,18 @@ def density_colours(dark: bool = False) -> list[str]:
         mixed = [round(opacity * c + (1 - opacity) * p) for c, p in zip(_rgb(colour), page, strict=True)]
         colours.append("#" + "".join(f"{part:02x}" for part in mixed))
     return colours
+
+
+def ramp_colours(ramp: str, dark: bool = False) -> list[str]:
+    """Colours of a ramp from its lowest value on: ``density``, or ``diverging`` with the page itself in its middle."""
+    if ramp == "density":
+        return density_colours(dark)
+    assert ramp == "diverging", "scene.Heat names two ramps"
+    if not dark:
+        return [colour or LIGHT["background"] for colour in _DIVERGING]
+    # The ends are far from the page in both themes: on a dark one the light colours lie outside.
+    against, favour = _DIVERGING[1:4], _DIVERGING[5:8]
+    return [*reversed(against), DARK["background"], *reversed(favour)]
 
 
 def faded(colour: str, opacity: float) -> str:

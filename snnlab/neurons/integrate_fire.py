@@ -150,7 +150,7 @@ class IntegrateFire(snntorch.SpikingNeuron):
         # Forward value: our step; derivative: the surrogate's (which may itself step at a strict >).
         soft = self.spike_grad(self.mem + current - self.threshold)
         spikes = soft + (hard - soft).detach()
-        self.mem = self.mem + current - self.threshold * spikes.detach()
+        self.mem = self.mem + current - self.threshold * (spikes.detach() if self.detaches_reset else spikes)
         return self.worth(spikes * self.threshold)
 
     def worth(self, fired: Tensor) -> Tensor:

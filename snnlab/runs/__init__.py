@@ -14,6 +14,8 @@ _WHERE = {
     "VERBS": "verbs",
     "allowed_path": "paths",
     "analyse": "execute",
+    "attribution_recipe": "defaults",
+    "attribution_run": "attribution",
     "as_cli": "snippets",
     "as_python": "snippets",
     "compare": "comparing",
@@ -30,6 +32,7 @@ _WHERE = {
     "flips_run": "flips",
     "is_conversion": "verbs",
     "is_current": "protocol",
+    "keep_picture": "storage",
     "keep_upload": "storage",
     "line_of": "plain",
     "lineage_of": "protocol",
@@ -48,9 +51,11 @@ __all__ = [*_WHERE, *_REPORTS, *_MODULES]
 if TYPE_CHECKING:
     from snnlab.analysis.reports import Comparison, SeedGroup
     from snnlab.runs import storage
+    from snnlab.runs.attribution import attribution_run
     from snnlab.runs.comparing import compare
     from snnlab.runs.contents import figures_of
     from snnlab.runs.defaults import (
+        attribution_recipe,
         default_recipe,
         default_snapshots,
         default_target,
@@ -71,7 +76,7 @@ if TYPE_CHECKING:
     from snnlab.runs.protocol import Arm, Protocol, experiment_sha, is_current, lineage_of, protocol_of
     from snnlab.runs.run import Run
     from snnlab.runs.snippets import as_cli, as_python
-    from snnlab.runs.storage import keep_upload
+    from snnlab.runs.storage import keep_picture, keep_upload
     from snnlab.runs.store import RunRow, Store
     from snnlab.runs.verbs import VERBS, is_conversion
 

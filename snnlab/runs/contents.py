@@ -9,6 +9,7 @@ import pandas as pd
 from snnlab import figures
 from snnlab.analysis.reports import (
     AccuracyCurve,
+    AttributionReport,
     FinalEvaluation,
     FlipReport,
     NoiseGain,
@@ -88,6 +89,10 @@ def nearest(step: int, kept: tuple[int, ...]) -> int:
 
 
 def _figures(run: Run) -> Iterator[Figure]:
+    one = run.reports.get("attribution")
+    if isinstance(one, AttributionReport):  # of a single image there is no accuracy
+        yield from _attribution_figures(one)
+        return
     target = target_of(run)
     final = run.reports.get("final")
     if isinstance(final, FinalEvaluation):
@@ -123,6 +128,14 @@ def _flip_figures(report: FlipReport, step: int) -> Iterator[Figure]:
         yield figures.flip_sites(report, step)
 
 
+def _attribution_figures(report: AttributionReport) -> Iterator[Figure]:
+    yield figures.attribution_maps(report)
+    yield figures.attribution_curves(report)
+    if report.steps:
+        yield figures.attribution_convergence(report)
+        yield figures.attribution_sites(report)
+
+
 def _residual_figures(report: ResidualReport | None, target: int) -> Iterator[Figure]:
     """All sites at the target T and at the last snapshot, and the site with most excess spikes."""
     if report is None:
@@ -136,6 +149,11 @@ def _residual_figures(report: ResidualReport | None, target: int) -> Iterator[Fi
 
 
 def _tables(run: Run) -> Iterator[Table]:
+    one = run.reports.get("attribution")
+    if isinstance(one, AttributionReport):
+        yield Table("attribution", f"{run.title}: {one.method_name} of {one.image_name}", one.to_frame())
+        yield Table("attribution-sites", f"{run.title}: gradient × activation at every site", one.site_frame())
+        return
     target = target_of(run)
     final, gain = run.reports.get("final"), run.reports.get("gain")
     if isinstance(gain, NoiseGain):

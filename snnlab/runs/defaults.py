@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snnlab.core.recipe import NoiseChoice, Recipe
+from snnlab.core.recipe import AttributionChoice, NoiseChoice, Recipe
 from snnlab.core.registry import MethodCard, is_quantized
 
 DEFAULT_MAX_STEPS = 32
 DEFAULT_IMAGES = 1000
 DEFAULT_TRACES = 3
 DEFAULT_NOISE_IMAGES = 512
+
+_NOT_OF_ONE_IMAGE = ("noise", "training", "adaptor", "experiment", "tournament", "snapshots", "traces")
 
 
 def default_snapshots(num_steps: int) -> tuple[int, ...]:
@@ -112,3 +114,20 @@ def flips_recipe(recipe: Recipe) -> Recipe:
     """The recipe of the flips of a run in view: the same chain, representations compared at every snapshot."""
     limit = min(recipe.data.limit or DEFAULT_IMAGES, DEFAULT_IMAGES)
     return recipe.changed(data={"limit": limit}, traces=0, noise=None)
+
+
+def attribution_recipe(recipe: Recipe, choice: AttributionChoice | None = None) -> Recipe:
+    """The recipe that explains an image of a conversion: the same chain, without what does not concern one image.
+
+    Args:
+        recipe: Of a conversion.
+        choice: Image, method, class and T; None for the first image at the recipe's T.
+
+    Raises:
+        RecipeError: A T that is not simulated.
+    """
+    chosen = choice or AttributionChoice()
+    own = {**chosen.model_dump(mode="json", exclude_none=True), "steps": list(chosen.steps or (recipe.num_steps,))}
+    whole = {name: value for name, value in recipe.to_dict().items() if name not in _NOT_OF_ONE_IMAGE}
+    data = recipe.data.model_dump(exclude={"limit"}, exclude_none=True)
+    return Recipe.parse({**whole, "data": data, "attribution": own})

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from snnlab.core.recipe import ConverterChoice, NoiseChoice, Recipe
+from snnlab.core.recipe import AttributionChoice, ConverterChoice, NoiseChoice, Recipe
 from snnlab.core.registry import card
 
 
@@ -13,7 +13,7 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
 
     Args:
         recipe: What to run.
-        verb: ``evaluate``, ``residuals``, ``fit-noise`` or ``flips``.
+        verb: ``evaluate``, ``residuals``, ``fit-noise``, ``flips`` or ``attribute``.
         num_steps: T; None for the recipe's.
     """
     data, converter = recipe.data, recipe.converter
@@ -29,6 +29,8 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
         words += ["--data-dir", data.folder]
     if verb == "fit-noise":
         words += _noise_words(recipe)
+    elif verb == "attribute":
+        words += ["--split", data.split, *_attribution_words(recipe)]
     else:
         words += ["--split", data.split, *(["--limit", str(data.limit)] if data.limit else [])]
     if data.normalize:
@@ -42,7 +44,8 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
         for field in ("threshold", "v0"):
             if getattr(site, field) is not None:
                 words += ["--site", f"{name}.{field}={getattr(site, field)}"]
-    words += ["--num-steps", str(steps)]
+    asked = recipe.attribution.steps if verb == "attribute" and recipe.attribution else ()
+    words += ["--num-steps", ",".join(map(str, asked or (steps,)))]
     if recipe.dtype != "float32":
         words += ["--dtype", recipe.dtype]
     if recipe.seed:
@@ -83,7 +86,7 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
         given += f", num_steps={recipe.num_steps}"
     edits = {name: site.model_dump(exclude_none=True) for name, site in converter.sites.items()}
     lines = [
-        *(["import torch"] if recipe.dtype != "float32" else []),
+        *(["import torch"] if recipe.dtype != "float32" or recipe.attribution is not None else []),
         "import snnlab as sl",
         "",
         *(f"sl.load_file({file!r})" for file in recipe.own_files),
@@ -94,6 +97,8 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
     ]
     if verb == "flips":
         return "\n".join([*lines, *_flip_lines(recipe, num_steps or _own_steps(recipe, verb))])
+    if recipe.attribution is not None:
+        return "\n".join([*lines, *_attribution_lines(recipe.attribution, recipe.seed)])
     extra = ', candidates="random"' if recipe.traces else ""
     if recipe.dtype != "float32":
         extra += f", dtype=torch.{recipe.dtype}"
@@ -112,6 +117,43 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
 def _own_steps(recipe: Recipe, verb: str) -> int:
     """T that a recipe is about; flips simulate on after it, and compare representations at it."""
     return recipe.snapshots[0] if verb == "flips" and len(recipe.snapshots) == 1 else recipe.num_steps
+
+
+def _attribution_words(recipe: Recipe) -> list[str]:
+    """Options of ``attribute`` that name image, method and class."""
+    choice = recipe.attribution or AttributionChoice()
+    image = ["--image", str(choice.image)] if choice.picture is None else ["--picture", choice.picture]
+    words = ["--attribution", choice.method, *image, "--target", str(choice.target), "--baseline", choice.baseline]
+    if choice.method == "ig":
+        words += ["--integration-steps", str(choice.integration_steps)]
+    return words
+
+
+def _attribution_lines(choice: AttributionChoice, seed: int) -> list[str]:
+    """Python that explains the image, after the lines that make ``snn`` and ``images``."""
+    lines = [
+        "mean, std = (torch.tensor(part).view(-1, 1, 1) for part in "
+        "(images.normalization.mean, images.normalization.std))",
+    ]
+    if choice.picture is None:
+        lines += [f"x = images.batch({choice.image}, {choice.image + 1})[0]"]
+    else:
+        lines += [
+            f"pixels = sl.data.read_picture({choice.picture!r}, images.image_shape).pixels",
+            "x = (torch.from_numpy(pixels) - mean) / std",
+        ]
+    grey = {"black": "(0 - mean) / std", "white": "(1 - mean) / std", "mean": "0 * mean"}[choice.baseline]
+    label = "" if choice.picture else f", label=int(images.labels[{choice.image}])"
+    more = f", integration_steps={choice.integration_steps}" if choice.method == "ig" else ""
+    return [
+        *lines,
+        f"baseline = ({grey}).expand_as(x)",
+        "report = sl.analysis.attribute(",
+        f"    ckpt.build(), snn, x, method={choice.method!r}, target={choice.target!r}, steps={list(choice.steps)},",
+        f"    baseline=baseline{label}{more}, seed={seed},",
+        ")",
+        "report.to_frame()",
+    ]
 
 
 def _noise_words(recipe: Recipe) -> list[str]:

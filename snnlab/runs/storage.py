@@ -8,12 +8,13 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from snnlab.core.errors import CheckpointError, StoreError
 from snnlab.core.files import write_atomically
+from snnlab.data.picture import SUFFIXES
 from snnlab.runs.paths import kept_folder, note_use, training_folder, upload_folder
 from snnlab.runs.processes import Owner
 from snnlab.runs.store import Store
@@ -272,7 +273,7 @@ def make_room(size: int, name: str) -> None:
 
 
 def keep_upload(name: str, data: bytes) -> Path:
-    """Write an uploaded file under the hash of its content and return the path.
+    """Write an uploaded checkpoint under the hash of its content and return the path.
 
     Args:
         name: The user's file name; only its suffix and its stem's harmless characters are used.
@@ -281,12 +282,21 @@ def keep_upload(name: str, data: bytes) -> Path:
     Raises:
         CheckpointError: Not a checkpoint's suffix, no room for it, or the disk refuses; nothing is written.
     """
-    suffix = next((suffix for suffix in UPLOAD_SUFFIXES if name.lower().endswith(suffix)), None)
+    return _kept(name, data, UPLOAD_SUFFIXES, "checkpoint")
+
+
+def keep_picture(name: str, data: bytes) -> Path:
+    """Write an uploaded picture as ``keep_upload`` does a checkpoint; errors alike."""
+    return _kept(name, data, SUFFIXES, "picture")
+
+
+def _kept(name: str, data: bytes, suffixes: Sequence[str], what: str) -> Path:
+    suffix = next((suffix for suffix in suffixes if name.lower().endswith(suffix)), None)
     if suffix is None:
-        raise CheckpointError(f"{name[:100]!r} is no checkpoint; give one of {', '.join(UPLOAD_SUFFIXES)}.")
+        raise CheckpointError(f"{name[:100]!r} is no {what}; give one of {', '.join(suffixes)}.")
     stem = "".join(letter for letter in Path(name).name[: -len(suffix)] if letter.isalnum() or letter in "-_[].")
     folder = upload_folder() / hashlib.sha256(data).hexdigest()[:32]
-    path = folder / f"{stem.lstrip('.')[:80] or 'checkpoint'}{suffix}"
+    path = folder / f"{stem.lstrip('.')[:80] or what}{suffix}"
     if path.exists():
         return note_use(path)
     make_room(len(data), name[:100])

@@ -6,6 +6,7 @@ A Report is a frozen dataclass of plain values and NumPy arrays. ``to_frame`` gi
 
 from snnlab.analysis.reports.accuracy import AccuracyCurve
 from snnlab.analysis.reports.activity import ActivityReport, Conventions, Operations
+from snnlab.analysis.reports.attribution import AttributionReport
 from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
 from snnlab.analysis.reports.budget import ErrorBudget
 from snnlab.analysis.reports.comparison import Comparison
@@ -33,6 +34,7 @@ __all__ = [
     "WILSON_Z",
     "AccuracyCurve",
     "ActivityReport",
+    "AttributionReport",
     "Comparison",
     "Conventions",
     "ConversionReport",

@@ -1,5 +1,6 @@
 """The Recipe and its parts, each a validated group of choices."""
 
+from snnlab.core.recipe.attribution import AttributionChoice
 from snnlab.core.recipe.chain import CalibrationChoice, CheckpointChoice, ConverterChoice, DataChoice, SiteChoice
 from snnlab.core.recipe.code import CodeChoice
 from snnlab.core.recipe.noise import NoiseChoice
@@ -14,6 +15,7 @@ __all__ = [
     "RESULTS_VERSION",
     "AdaptorChoice",
     "Arm",
+    "AttributionChoice",
     "CalibrationChoice",
     "CheckpointChoice",
     "CodeChoice",

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from snnlab.core.errors import RecipeError
+from snnlab.core.recipe.attribution import AttributionChoice
 from snnlab.core.recipe.chain import CalibrationChoice, CheckpointChoice, ConverterChoice, DataChoice
 from snnlab.core.recipe.noise import NoiseChoice
 from snnlab.core.recipe.part import Part, sorted_steps
@@ -23,7 +24,11 @@ MAX_STEPS = 4096
 MAX_YAML_BYTES = 256 * 1024
 MAX_YAML_BRACKETS = 1000
 
-_LOCATIONS = {"checkpoint": {"source"}, "data": {"folder"}}  # where things lie is not what they are
+_LOCATIONS = {
+    "checkpoint": {"source"},
+    "data": {"folder"},
+    "attribution": {"picture"},
+}  # where things lie is not what they are
 
 
 class Recipe(Part):
@@ -43,6 +48,7 @@ class Recipe(Part):
         calibration: Draw of the images that the method calibrates on; None for the calibration split as it is.
         tournament: Methods that are compared; with it, ``converter`` and ``num_steps`` may be left out: the first of
             its methods and the largest of its T.
+        attribution: One image that is explained; None for none.
         dtype: ``float32``, or ``float64`` for edge cases.
         seed: Seed of every random choice.
     """
@@ -59,6 +65,7 @@ class Recipe(Part):
     experiment: ExperimentChoice | None = None
     calibration: CalibrationChoice | None = None
     tournament: TournamentChoice | None = None
+    attribution: AttributionChoice | None = None
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = Field(default=0, ge=0)
 
@@ -86,6 +93,7 @@ class Recipe(Part):
             ("snapshots", self.snapshots),
             ("noise targets", self.noise.targets if self.noise else ()),
             ("tournament steps", self.tournament.steps if self.tournament else ()),
+            ("attribution steps", self.attribution.steps if self.attribution else ()),
         ):
             outside = [step for step in steps if not 1 <= step <= self.num_steps]
             if outside:
@@ -155,7 +163,7 @@ class Recipe(Part):
         """What determines the numbers: the recipe without the places where its files lie."""
         values = self.to_dict()
         for part, locations in _LOCATIONS.items():
-            if values[part].get("sha256") or part == "data":
+            if part in values and (values[part].get("sha256") or part == "data"):
                 values[part] = {name: value for name, value in values[part].items() if name not in locations}
         return values
 

@@ -25,6 +25,7 @@ KINDS = {
     "experiment": "snnlab.sweeps.jobs:run_experiment",
     "tournament": "snnlab.sweeps.jobs:run_tournament",
     "tournament_pace": "snnlab.sweeps.jobs:time_simulation",
+    "attribution": "attribution:run_attribution",
     "pace": "snnlab.sweeps.jobs:time_training",
 }
 """Kind -> module of this package and function in it; a module of another layer by its whole dotted name."""

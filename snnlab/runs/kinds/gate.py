@@ -16,7 +16,7 @@ BOMB_BYTES, BOMB_RATIO = 64 * 2**20, 100
 
 
 def gate(recipe: Recipe) -> Recipe:
-    """The recipe with a checkpoint that is safe to open; data and declared files lie under the allowed folders.
+    """The recipe with a checkpoint that is safe to open; data, picture and declared files lie in allowed folders.
 
     A checkpoint that is neither bundled nor already kept is opened in a process of limited memory, and the file kept
     there stands for it.
@@ -29,9 +29,12 @@ def gate(recipe: Recipe) -> Recipe:
     source = safe_checkpoint(choice.source, choice.sha256)
     folder = None if data.folder is None else safe_folder(data.folder)
     check_declared(choice.architecture)
-    if (source, folder) == (choice.source, data.folder):
-        return recipe
-    return recipe.changed(checkpoint={"source": source}, data={"folder": folder} if folder is not None else {})
+    changed: dict[str, Any] = {}
+    if (source, folder) != (choice.source, data.folder):
+        changed = {"checkpoint": {"source": source}, "data": {"folder": folder} if folder is not None else {}}
+    if recipe.attribution is not None and recipe.attribution.picture is not None:
+        changed["attribution"] = {"picture": str(allowed_path(recipe.attribution.picture, uploads=True))}
+    return recipe.changed(**changed) if changed else recipe
 
 
 def safe_checkpoint(source: str, sha256: str | None = None) -> str:

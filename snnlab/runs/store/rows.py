@@ -82,7 +82,9 @@ def values_of(run: Run, *, size: int, workspace: str = LOCAL) -> dict[str, Any]:
 
 def menu_values(run: Run, *, size: int) -> dict[str, Any]:
     """The columns that only the run's reports and recipe can fill."""
-    simulated = getattr(run.reports.get("accuracy"), "images", None)
+    # What was made of single images holds no accuracy.
+    main = run.reports.get("accuracy") or next(iter(run.reports.values()), None)
+    simulated = getattr(main, "images", None)
     return {
         "checkpoint": str(run.card["name"]),
         "sha256": str(run.card["sha256"]),

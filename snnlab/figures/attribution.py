@@ -1,0 +1,307 @@
+"""Which parts of an image speak for a class? Maps of ANN and SNN on one scale, their curves, and their layers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from snnlab.analysis.reports import AttributionReport
+from snnlab.analysis.reports.attribution import SIGNED
+from snnlab.core.errors import SnnlabError
+from snnlab.figures.figure import Figure
+from snnlab.figures.gap import site_ticks
+from snnlab.figures.scene import Axis, Heat, Layout, Line, Mark, Note, Panel, Picture, Points, Rule, number_ticks
+from snnlab.figures.style import shorten
+from snnlab.figures.tables import number
+
+_DASHES = ("dot", "dash", "dashdot", "solid", "solid")
+_MARKERS = ("circle", "square", "diamond", "triangle-up", "circle")
+_BAR_CELLS = 64
+
+
+def attribution_maps(report: AttributionReport) -> Figure:
+    """The picture, the map of the ANN, those of the SNN, and what each of them differs by, all on one scale.
+
+    Args:
+        report: One image.
+    """
+    signed = report.method in SIGNED
+    limit = float(np.abs(report.maps).max())
+    if len(report.steps):
+        limit = max(limit, float(np.abs(report.maps[1:] - report.maps[0]).max()))
+    scale = limit or 1.0
+    ramp = "diverging" if signed else "density"
+    columns = 1 + len(report.maps)
+    true = "" if report.label is None else f"is {_class(report, report.label)}"
+    panels = [_panel(Picture(_colours(report.picture)), report, "picture", true, 0, 0)]
+    for place, (name, values) in enumerate(zip(report.networks, report.maps, strict=True), start=1):
+        says = f"says {_class(report, int(report.predicted[place - 1]))}"
+        panels.append(_panel(_heat(values, scale, ramp), report, name, says, 0, place))
+        if place > 1:
+            gap = values - report.maps[0]
+            panels.append(_panel(_heat(gap, scale, "diverging"), report, "SNN − ANN", "", 1, place))
+    low = -scale if signed else 0.0
+    panels.append(_bar(low, scale, ramp, report.unit, 0, columns))
+    if len(report.steps):
+        panels.append(_bar(-scale, scale, "diverging", "difference", 1, columns))
+    rows = 2 if len(report.steps) else 1
+    side = float(np.clip(1040 / columns, 130, 230))
+    return Figure(
+        name="attribution-maps",
+        title=f"What in the image speaks for {_class(report, report.target)}?",
+        subtitle=_subtitle(report),
+        alt=_alt(report),
+        panels=tuple(panels),
+        layout=Layout(
+            columns=(*(1.0,) * columns, 0.09),
+            rows=(1.0,) * rows,
+            aspect=1.62 * rows / columns * 1.25,
+            pixels=round(rows * (side + 38)),
+            column_gap=0.022,
+            row_gap=0.24,
+        ),
+        data=_pixels(report),
+        foot=_foot(report, signed=signed),
+    )
+
+
+def attribution_curves(report: AttributionReport) -> Figure:
+    """Probability of the class while pixels are deleted or inserted in the order of each network's own map.
+
+    Args:
+        report: One image.
+    """
+    panels = []
+    for column, (title, values) in enumerate((("deleted", report.deletion), ("inserted", report.insertion))):
+        marks: list[Mark] = []
+        for place, (name, curve) in enumerate(zip(report.networks, values, strict=True)):
+            hover = tuple(
+                f"{name}\n{number(100 * share, 0)} % of the pixels {title}\n{number(100 * chance, 1)} %"
+                for share, chance in zip(report.fractions, curve, strict=True)
+            )
+            marks.append(
+                Line(
+                    100 * report.fractions, 100 * curve, "snn" if place else "ann", 1.1,
+                    _dash(place, len(values)), _MARKERS[place - 1] if place else "", _opacity(place, len(values)),
+                    label=name, hover=hover,
+                )
+            )  # fmt: skip
+        panels.append(
+            Panel(
+                Axis(-2, 102, f"pixels {title}, most evidence first (%)", number_ticks(0, 100, 5)),
+                Axis(-3, 103, "probability of the class (%)" if not column else "", number_ticks(0, 100, 5), grid=True),
+                tuple(marks),
+                column=column,
+            )
+        )
+    areas = "; ".join(
+        f"{name} {number(down, 2)} and {number(up, 2)}"
+        for name, down, up in zip(report.networks, report.deletion_area, report.insertion_area, strict=True)
+    )
+    frame = pd.concat(
+        [
+            pd.DataFrame({"network": name, "curve": what, "fraction": report.fractions, "probability": values[i]})
+            for i, name in enumerate(report.networks)
+            for what, values in (("deletion", report.deletion), ("insertion", report.insertion))
+        ],
+        ignore_index=True,
+    )
+    return Figure(
+        name="attribution-curves",
+        title="Does each network need what its map names?",
+        subtitle=_subtitle(report),
+        alt=f"Two line charts of the probability of {_class(report, report.target)}. Areas under deletion and "
+        f"insertion: {areas}.",
+        panels=tuple(panels),
+        layout=Layout(columns=(1.0, 1.0), aspect=0.5, pixels=280, column_gap=0.08),
+        data=frame,
+        foot=f"Area under deletion (low is good) and insertion (high is good): {areas}.",
+    )
+
+
+def attribution_convergence(report: AttributionReport) -> Figure:
+    """Rank correlation of the SNN's map with the ANN's over T, and of maps with those of shuffled weights.
+
+    Args:
+        report: One image.
+
+    Raises:
+        SnnlabError: The SNN was not explained.
+    """
+    if not report.steps:
+        raise SnnlabError(f"{report.method_name} explained the ANN alone, so nothing converges over T.")
+    x, told = np.arange(len(report.steps), dtype=float), report.rank_correlation[1:]
+    hover = tuple(
+        f"T = {step}\nrank correlation {number(value, 3)}" for step, value in zip(report.steps, told, strict=True)
+    )
+    marks: list[Mark] = [
+        Rule(0.0, vertical=False, dash="solid", width=0.5),
+        Line(x, told, "snn", 1.2, marker="circle", label="SNN's map with the ANN's", hover=hover),
+    ]
+    for place, label, role in (
+        (0, "ANN's map with shuffled weights", "ann"),
+        (1, "SNN's with shuffled weights", "mute"),
+    ):
+        value = report.shuffled[place]
+        if np.isfinite(value):
+            at = np.array([0.0])
+            text = (f"{label}\nrank correlation {number(value, 3)}",)
+            marks.append(Points(at, np.array([value]), role, "diamond", outlined=True, label=label, hover=text))
+    ticks = tuple((float(i), str(step)) for i, step in enumerate(report.steps))
+    shown = "; ".join(f"T = {step} {number(value, 2)}" for step, value in zip(report.steps, told, strict=True))
+    return Figure(
+        name="attribution-convergence",
+        title="Does the SNN see what the ANN sees?",
+        subtitle=_subtitle(report),
+        alt=f"Rank correlation of the SNN's map with the ANN's: {shown}.",
+        panels=(
+            Panel(
+                Axis(-0.4, len(x) - 0.6, "T", ticks),
+                Axis(-1.04, 1.04, "rank correlation", number_ticks(-1, 1, 4), grid=True),
+                tuple(marks),
+            ),
+        ),
+        layout=Layout(aspect=0.62, pixels=260),
+        data=report.to_frame()[["network", "step", "rank_correlation", "shuffled_correlation"]],
+        foot=f"Spearman over {int(report.varied.sum()):,} pixels. A map that stays when the weights are shuffled says "
+        "more about the image than about the network.",
+    )
+
+
+def attribution_sites(report: AttributionReport) -> Figure:
+    """Rank correlation of gradient times activation at every site between SNN and ANN.
+
+    Args:
+        report: One image.
+
+    Raises:
+        SnnlabError: The SNN was not explained.
+    """
+    if not report.steps:
+        raise SnnlabError(f"{report.method_name} explained the ANN alone, so no site is compared.")
+    x = np.arange(len(report.sites), dtype=float)
+    marks: list[Mark] = [Rule(0.0, vertical=False, dash="solid", width=0.5)]
+    count = len(report.maps)
+    for place, name in enumerate(report.networks[1:], start=1):
+        values = report.site_correlation[place]
+        hover = tuple(
+            f"{name}\n{site}\nrank correlation {number(value, 3)}\nevidence {number(evidence, 2)}, ANN "
+            f"{number(of_ann, 2)} logits\nneurons that fired {number(100 * active, 1)} %"
+            for site, value, evidence, of_ann, active in zip(
+                report.sites,
+                values,
+                report.site_evidence[place],
+                report.site_evidence[0],
+                report.site_active[place],
+                strict=True,
+            )
+        )
+        marks.append(
+            Line(
+                x, values, "snn", 1.1, _dash(place, count), _MARKERS[place - 1], _opacity(place, count),
+                label=name, hover=hover,
+            )
+        )  # fmt: skip
+    low = min(0.0, float(np.nanmin([*report.site_correlation[1:].ravel(), 0.0])))
+    last = report.site_correlation[-1]
+    told = "" if np.isnan(last).all() else (
+        f" Lowest at T = {report.steps[-1]}: {shorten(report.sites[int(np.nanargmin(last))], 40)}, "
+        f"{number(float(np.nanmin(last)), 2)}."
+    )  # fmt: skip
+    return Figure(
+        name="attribution-sites",
+        title="In which layer does the SNN's evidence part from the ANN's?",
+        subtitle=f"gradient × activation · {_where(report)}",
+        alt=f"Line chart of rank correlations over {len(report.sites)} sites, input first.{told}",
+        panels=(
+            Panel(
+                Axis(-0.4, len(x) - 0.6, "site, input first", site_ticks(report.sites)),
+                Axis(low - 0.04, 1.04, "rank correlation with the ANN", number_ticks(low, 1, 4), grid=True),
+                tuple(marks),
+            ),
+        ),
+        layout=Layout(aspect=0.62, pixels=260),
+        data=report.site_frame(),
+        foot="Where a line stops, nothing fired, or no gradient passes.",
+    )
+
+
+def _class(report: AttributionReport, index: int) -> str:
+    name = report.classes[index]
+    return f"class {name}" if name == str(index) else shorten(name, 18)
+
+
+def _where(report: AttributionReport) -> str:
+    steps = f" · T = {', '.join(map(str, report.steps))}" if report.steps else ""
+    return f"{report.image_name} · for {_class(report, report.target)}{steps}"
+
+
+def _subtitle(report: AttributionReport) -> str:
+    points = f", {report.integration_steps} points" if report.method == "ig" else ""
+    return f"{report.method_name}{points} · {_where(report)} · baseline {report.baseline} · seed {report.seed}"
+
+
+def _foot(report: AttributionReport, *, signed: bool) -> str:
+    told = "Teal speaks for the class, brown against it." if signed else "Dense is where the class is most sensitive."
+    if report.method == "gradcam":
+        told = "Dense is where the last layer with places speaks for the class."
+    if report.steps:
+        told += " All maps share one scale; the SNN's derivative is the surrogate's †."
+    return told
+
+
+def _alt(report: AttributionReport) -> str:
+    told = []
+    for name, values in zip(report.networks, report.maps, strict=True):
+        row, column = np.unravel_index(int(np.argmax(values)), values.shape)
+        told.append(f"{name} most at row {row}, column {column} ({number(float(values.max()), 3)})")
+    return f"Heat maps of {report.method_name} for {_class(report, report.target)}: {'; '.join(told)}."
+
+
+def _colours(picture: np.ndarray) -> np.ndarray:
+    """(C, H, W) -> (H, W, 3)."""
+    shown = picture if picture.shape[0] == 3 else np.repeat(picture[:1], 3, axis=0)
+    return np.clip(shown.transpose(1, 2, 0), 0, 1)
+
+
+def _heat(values: np.ndarray, scale: float, ramp: str) -> Heat:
+    height, width = values.shape
+    share = values / scale
+    shown = 0.5 + 0.5 * share if ramp == "diverging" else share
+    return Heat(np.arange(width + 1.0), np.arange(height + 1.0), shown, ramp, values)
+
+
+def _panel(mark: Mark, report: AttributionReport, head: str, below: str, row: int, column: int) -> Panel:
+    height, width = report.maps.shape[1:]
+    title = Note(0.5, 1.0, head, "text", "center", "bottom", x_panel=True, y_panel=True, gap=(0.0, 2.0))
+    return Panel(
+        Axis(0, width, below, line=False), Axis(height, 0, line=False), (mark, title), row, column, square=True
+    )
+
+
+def _bar(low: float, high: float, ramp: str, title: str, row: int, column: int) -> Panel:
+    edges = np.linspace(low, high, _BAR_CELLS + 1)
+    values = np.linspace(0, 1, _BAR_CELLS)[:, None]
+    ticks = number_ticks(low, high, 4)
+    return Panel(
+        Axis(0, 1, line=False), Axis(low, high, title, ticks), (Heat(np.array([0.0, 1.0]), edges, values, ramp),),
+        row, column,
+    )  # fmt: skip
+
+
+def _dash(place: int, count: int) -> str:
+    """Dashes by T; the ANN and the largest T are solid."""
+    return "solid" if place in (0, count - 1) else _DASHES[place - 1]
+
+
+def _opacity(place: int, count: int) -> float:
+    return 1.0 if place == 0 else 0.45 + 0.55 * place / (count - 1)
+
+
+def _pixels(report: AttributionReport) -> pd.DataFrame:
+    rows, columns = (grid.ravel() for grid in np.indices(report.maps.shape[1:]))
+    parts: Sequence[pd.DataFrame] = [
+        pd.DataFrame({"network": name, "row": rows, "column": columns, "attribution": values.ravel()})
+        for name, values in zip(report.networks, report.maps, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
