@@ -13,7 +13,6 @@ from snnlab.analysis.explained import Explained, Meter
 from snnlab.analysis.reports.attribution import FROM_BASELINE, METHOD_NAMES, AttributionReport
 from snnlab.core.errors import DataError, RecipeError, ShapeError
 from snnlab.core.progress import ProgressCallback, silent
-from snnlab.graph.tracer import trace
 from snnlab.models.network import site_shapes
 from snnlab.simulation.engine import simulate
 from snnlab.simulation.images import check_finite
@@ -97,12 +96,13 @@ def attribute(
     names = tuple(site.name for site in snn.site_facts if not site.is_output)
     notes: list[str] = []
     if method == "deeplift":
-        _check_deeplift(ann)
         steps = ()
         notes.append("DeepLift has no rule for a neuron that spikes, so the ANN alone is explained.")
     meter = Meter(progress)
     networks = [Explained(ann, names, None, meter), *(Explained(snn, names, step, meter) for step in steps)]
     extents = _extents(networks[0], x)
+    if method == "deeplift":
+        _check_deeplift(networks[0], x)
     if method == "gradcam" and not _with_extent(extents):
         raise DataError("Grad-CAM needs a site with height and width, and this network has none; choose ig.")
     window, stride = _window(x)
@@ -196,25 +196,22 @@ def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:
     return found
 
 
-def _check_deeplift(ann: nn.Module) -> None:
+def _check_deeplift(ann: Explained, x: Tensor) -> None:
     """Refuse DeepLift where its rule does not hold.
 
     Raises:
         DataError: An activation that is not ReLU, or a module that is used twice.
     """
-    graph = trace(ann)
-    modules = dict(graph.named_modules())
-    called = [str(node.target) for node in graph.graph.nodes if node.op == "call_module"]
-    again = next((name for name in called if called.count(name) > 1 and isinstance(modules[name], nn.ReLU)), None)
-    if again is not None:
-        raise DataError(
-            f"DeepLift needs an activation of its own at every place, and {again} is used twice; choose ig."
-        )
-    for name, module in ann.named_modules():
+    for name, module in ann.network.named_modules():
         if is_activation(module) and not isinstance(module, nn.ReLU):
             raise DataError(
                 f"DeepLift has a rule for ReLU and none for {type(module).__name__}, which stands at {name}; choose ig."
             )
+    with ann.tapped() as emitted:  # not by tracing, which changes torch for all threads while it runs
+        _logits(ann, x)
+    again = next((name for name, outputs in emitted.items() if len(outputs) > 1), None)
+    if again is not None:
+        raise DataError(f"DeepLift needs an activation of its own at each place, and {again} is used twice; choose ig.")
 
 
 def _extents(ann: Explained, x: Tensor) -> dict[str, tuple[int, ...]]:

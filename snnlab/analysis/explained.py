@@ -39,7 +39,7 @@ class Explained(nn.Module):
     r"""A private copy of an ANN, or of an SNN for one T, whose ``forward`` gives logits (N, classes).
 
     The copy is never shared: attribution methods hang hooks on modules, and neurons keep a state. An SNN starts every
-    pass from v(0), whatever batch the method makes of the image, and gives the mean of its logits over T steps.
+    pass from v(0), whatever batch the method makes of the image, and gives the logits that are read out after T steps.
 
     The derivative of a neuron is that of the arctan surrogate at :math:`u = (v - \theta)/\theta`, reset included:
 
@@ -75,9 +75,14 @@ class Explained(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of normalised images (N, C, H, W), (N, classes)."""
-        logits = self.network(images) if self.num_steps is None else self.network(images, self.num_steps).mean(0)
+        logits: Tensor = self.network(images) if self.num_steps is None else self._read_out(images, self.num_steps)
         self.meter.add(len(images) * self.passes)
         return logits
+
+    def _read_out(self, images: Tensor, num_steps: int) -> Tensor:
+        snn = self.network
+        assert isinstance(snn, SpikingModel), "an ANN has no T"
+        return snn.read_out(snn(images, num_steps))[-1].to(images.dtype)
 
     def shuffled(self, seed: int) -> "Explained":
         """The same network with the entries of every weight tensor in random order; biases and norms stay."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -80,31 +80,39 @@ def show_run(run: RunId, json: opt.Json = False) -> None:
 
     store = Store()
     row, stored = store.row(run), store.get(run)
-    curve = stored.accuracy
     if json:
-        low, high = curve.snn_interval
-        by_step = [
-            {"step": t + 1, "accuracy": float(curve.snn_accuracy[t]), "low": float(low[t]), "high": float(high[t])}
-            for t in range(curve.num_steps)
-        ]
-        ann = dict(zip(("accuracy", "low", "high"), (curve.ann_accuracy, *curve.ann_interval), strict=True))
         told = {"tags": list(row.tags), "note": row.note, "shipped": row.shipped, "recipe": stored.recipe.to_dict()}
-        accuracy = {"split": curve.split, "images": curve.images, "ann": ann, "snn": by_step}
-        print_json(as_json({**described(stored), **told, "accuracy": accuracy}))
+        print_json(as_json({**described(stored), **told, **_accuracy(stored)}))
         return
     typer.echo(f"{stored.title}\nrun {stored.id}  {stored.verb}  {stored.created}")
     typer.echo(f"reports: {', '.join(stored.reports)}")
     if row.tags or row.note:
         typer.echo(f"tags: {' '.join(row.tags) or 'none'}\n{row.note}".rstrip())
-    clean = percent_interval(curve.ann_accuracy, *curve.ann_interval)
-    snn = percent_interval(float(curve.snn_accuracy[-1]), *(float(bound[-1]) for bound in curve.snn_interval))
-    typer.echo(f"{curve.split}, {curve.images:,} images: ANN {clean}, SNN at t = {curve.num_steps} {snn}")
+    if "accuracy" in stored.reports:
+        curve = stored.accuracy
+        clean = percent_interval(curve.ann_accuracy, *curve.ann_interval)
+        snn = percent_interval(float(curve.snn_accuracy[-1]), *(float(bound[-1]) for bound in curve.snn_interval))
+        typer.echo(f"{curve.split}, {curve.images:,} images: ANN {clean}, SNN at t = {curve.num_steps} {snn}")
     for note in stored.notes:
         typer.echo(f"note: {note}")
     made = {name: value for name, value in stored.environment.items() if name != "versions"}
     versions = stored.environment.get("versions", {})
     typer.echo("made with " + ", ".join(f"{name} {value}" for name, value in {**versions, **made}.items()))
     typer.echo(f"\n{stored.recipe.to_yaml()}", nl=False)
+
+
+def _accuracy(stored: "Run") -> dict[str, Any]:
+    """The accuracies of a run with their intervals; nothing for one of a single image."""
+    if "accuracy" not in stored.reports:
+        return {}
+    curve = stored.accuracy
+    low, high = curve.snn_interval
+    by_step = [
+        {"step": t + 1, "accuracy": float(curve.snn_accuracy[t]), "low": float(low[t]), "high": float(high[t])}
+        for t in range(curve.num_steps)
+    ]
+    ann = dict(zip(("accuracy", "low", "high"), (curve.ann_accuracy, *curve.ann_interval), strict=True))
+    return {"accuracy": {"split": curve.split, "images": curve.images, "ann": ann, "snn": by_step}}
 
 
 def compare_runs(runs: RunIds, at: At = None, json: opt.Json = False) -> None:

@@ -32,10 +32,11 @@ def attribution_maps(report: AttributionReport) -> Figure:
     scale = limit or 1.0
     ramp = "diverging" if signed else "density"
     columns = 1 + len(report.maps)
-    true = "" if report.label is None else f"is {_class(report, report.label)}"
+    room = 10 if columns < 5 else 4
+    true = "" if report.label is None else f"is {_brief(report, report.label, room)}"
     panels = [_panel(Picture(_colours(report.picture)), report, "picture", true, 0, 0)]
     for place, (name, values) in enumerate(zip(report.networks, report.maps, strict=True), start=1):
-        says = f"says {_class(report, int(report.predicted[place - 1]))}"
+        says = f"says {_brief(report, int(report.predicted[place - 1]), room)}"
         panels.append(_panel(_heat(values, scale, ramp), report, name, says, 0, place))
         if place > 1:
             gap = values - report.maps[0]
@@ -55,7 +56,7 @@ def attribution_maps(report: AttributionReport) -> Figure:
         layout=Layout(
             columns=(*(1.0,) * columns, 0.09),
             rows=(1.0,) * rows,
-            aspect=1.62 * rows / columns * 1.25,
+            aspect=1.75 * rows / columns,
             pixels=round(rows * (side + 38)),
             column_gap=0.022,
             row_gap=0.24,
@@ -88,7 +89,7 @@ def attribution_curves(report: AttributionReport) -> Figure:
             )  # fmt: skip
         panels.append(
             Panel(
-                Axis(-2, 102, f"pixels {title}, most evidence first (%)", number_ticks(0, 100, 5)),
+                Axis(-2, 102, f"pixels {title} (%)", number_ticks(0, 100, 5)),
                 Axis(-3, 103, "probability of the class (%)" if not column else "", number_ticks(0, 100, 5), grid=True),
                 tuple(marks),
                 column=column,
@@ -115,7 +116,7 @@ def attribution_curves(report: AttributionReport) -> Figure:
         panels=tuple(panels),
         layout=Layout(columns=(1.0, 1.0), aspect=0.5, pixels=280, column_gap=0.08),
         data=frame,
-        foot=f"Area under deletion (low is good) and insertion (high is good): {areas}.",
+        foot=f"Most evidence first. Area under deletion (low is good) and insertion (high is good): {areas}.",
     )
 
 
@@ -231,6 +232,12 @@ def _class(report: AttributionReport, index: int) -> str:
     return f"class {name}" if name == str(index) else shorten(name, 18)
 
 
+def _brief(report: AttributionReport, index: int, room: int) -> str:
+    """The class by name where that fits under a small panel, else by number."""
+    name = report.classes[index]
+    return name if len(name) <= room and name.isprintable() else str(index)
+
+
 def _where(report: AttributionReport) -> str:
     steps = f" · T = {', '.join(map(str, report.steps))}" if report.steps else ""
     return f"{report.image_name} · for {_class(report, report.target)}{steps}"
@@ -247,6 +254,12 @@ def _foot(report: AttributionReport, *, signed: bool) -> str:
         told = "Dense is where the last layer with places speaks for the class."
     if report.steps:
         told += " All maps share one scale; the SNN's derivative is the surrogate's †."
+    errors = report.completeness_error
+    if np.isfinite(errors).any():
+        missed = "; ".join(
+            f"{name} {number(error, 2, sign=True)}" for name, error in zip(report.networks, errors, strict=True)
+        )
+        told += f" Sum of the map minus what it should be, logits: {missed}."
     return told
 
 

@@ -151,6 +151,9 @@ class _Parts:
                 self._add_traces(mark, x, y)
 
     def _add_traces(self, mark: Mark, x: str, y: str) -> None:
+        if isinstance(mark, Picture):  # which has no place in a legend
+            shades = (255 * mark.values).round().astype(np.uint8)
+            self.traces.append(go.Image(z=shades, x0=0.5, y0=0.5, hoverinfo="skip", xaxis=x, yaxis=y))
         label = getattr(mark, "label", "")
         for trace in _traces(mark, self.roles, self.dark):
             shown = bool(label) and label not in self.seen and trace.showlegend is not False
@@ -257,9 +260,6 @@ def _traces(mark: Mark, roles: dict[str, str], dark: bool) -> Iterator[Any]:
             **{"x": mark.x_edges, "y": mark.y_edges, "z": mark.values, "zmin": 0, "zmax": 1},
             **{"colorscale": scale, "showscale": False, **told},
         )
-    elif isinstance(mark, Picture):
-        shades = (255 * mark.values).round().astype(np.uint8)
-        yield go.Image(z=shades, x0=0.5, y0=0.5, dx=1, dy=1, hoverinfo="skip")
 
 
 def _scatter(mark: Line, roles: dict[str, str]) -> Any:

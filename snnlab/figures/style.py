@@ -147,15 +147,15 @@ def density_colours(dark: bool = False) -> list[str]:
 
 
 def ramp_colours(ramp: str, dark: bool = False) -> list[str]:
-    """Colours of a ramp from its lowest value on: ``density``, or ``diverging`` with the page itself in its middle."""
+    """Colours of a ramp from its lowest value on: ``density``, or ``diverging`` with a shade of the page amid."""
     if ramp == "density":
         return density_colours(dark)
     assert ramp == "diverging", "scene.Heat names two ramps"
     if not dark:
-        return [colour or LIGHT["background"] for colour in _DIVERGING]
+        return [colour or LIGHT["wash"] for colour in _DIVERGING]
     # The ends are far from the page in both themes: on a dark one the light colours lie outside.
     against, favour = _DIVERGING[1:4], _DIVERGING[5:8]
-    return [*reversed(against), DARK["background"], *reversed(favour)]
+    return [*reversed(against), DARK["wash"], *reversed(favour)]
 
 
 def faded(colour: str, opacity: float) -> str:

@@ -54,6 +54,9 @@ class IntegrateFire(snntorch.SpikingNeuron):
     most_spikes = 1
     """Spikes that one step can bring."""
 
+    detaches_reset = True
+    """Whether the derivative leaves the reset out, as in snnTorch; then it does not keep the charge in balance."""
+
     warm_up_steps = 0
     """Steps that it looks at before its sequence starts."""
 

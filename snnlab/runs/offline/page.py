@@ -77,10 +77,17 @@ def _section(title: str, *parts: str, name: str = "") -> str:
 
 
 def _head(run: Run) -> str:
+    method = {"method": method_card(run.recipe.converter.method).display_name}
+    facts = method | (_accuracies(run) if "accuracy" in run.reports else {"T": str(run.recipe.num_steps)})
+    told = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in facts.items())
+    when = f"{run.verb} · {run.created[:16].replace('T', ' ')} UTC · run {run.id[:8]}"
+    return f"<header><h1>{_text(run.title)}</h1><p>{_text(when)}</p><dl>{told}</dl></header>"
+
+
+def _accuracies(run: Run) -> dict[str, str]:
     curve, step = run.accuracy, target_of(run)
     low, high = curve.snn_interval
-    facts = {
-        "method": method_card(run.recipe.converter.method).display_name,
+    return {
         "images": f"{run.recipe.data.dataset}, {curve.split}, {curve.images:,}",
         "T": str(curve.num_steps),
         "ANN": percent_interval(curve.ann_accuracy, *curve.ann_interval),
@@ -89,9 +96,6 @@ def _head(run: Run) -> str:
         ),
         f"SNN at t = {curve.num_steps}": percent(float(curve.snn_accuracy[-1])),
     }
-    told = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in facts.items())
-    when = f"{run.verb} · {run.created[:16].replace('T', ' ')} UTC · run {run.id[:8]}"
-    return f"<header><h1>{_text(run.title)}</h1><p>{_text(when)}</p><dl>{told}</dl></header>"
 
 
 def _marks(tags: Sequence[str], note: str) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from snnlab import figures
-from tests.unit.figures.synthetic import conversion, curve, residuals, traces, tuned
+from tests.unit.figures.synthetic import attribution, conversion, curve, residuals, traces, tuned
 from tests.unit.figures.synthetic_gain import noise_gain_report, site_losses
 from tests.unit.figures.synthetic_runs import comparison, flips, seed_group
 from tests.unit.figures.synthetic_tournament import TITLES, tournament_report
@@ -57,6 +57,14 @@ def every_figure() -> dict[str, figures.Figure]:
         "pareto_hostile": figures.tournament_pareto(tournament_report(titles=TITLES | {"opi": HOSTILE})),
         "methods": figures.tournament_paired(tournament_report(), 8, 0),
         "methods_hostile": figures.tournament_paired(tournament_report(titles=TITLES | {"opi": HOSTILE}), 4, 1),
+        "explained": figures.attribution_maps(attribution()),
+        "explained_one": figures.attribution_maps(attribution(steps=(), method="deeplift", name=HOSTILE)),
+        "explained_hostile": figures.attribution_maps(
+            attribution(steps=(1, 2, 4, 8, 16), method="gradcam", name=HOSTILE)
+        ),
+        "explained_curves": figures.attribution_curves(attribution()),
+        "explained_over_T": figures.attribution_convergence(attribution()),
+        "explained_sites": figures.attribution_sites(attribution(sites=110)),
         "errors": figures.errors_over_depth(noise_gain_report(sites=19)),
     }
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from snnlab.analysis.reports import AccuracyCurve, ConversionReport, NeuronTraces, ResidualReport
+from snnlab.analysis.reports import AccuracyCurve, AttributionReport, ConversionReport, NeuronTraces, ResidualReport
 from snnlab.core.histogram import CLASSES, EDGES, K_LIMIT, NUM_BINS
 
 
@@ -152,3 +152,27 @@ def traces(num_steps: int = 8, seed: int = 0) -> NeuronTraces:
         initial=np.full(count, 0.5),
         members=np.array([[min(i, 1), 0, c, i] for i, c in enumerate(order)]),
     )
+
+
+def attribution(steps=(1, 2, 4), *, method="ig", sites=9, name="dev image 3", size=8):
+    """One image explained, without any network; nothing fires at the last site up to the first T."""
+    rng = np.random.default_rng(5)
+    count, points = 1 + len(steps), 21
+    maps = rng.normal(size=(count, size, size)).astype(np.float32)
+    correlation = np.linspace(0.2, 0.9, count)[:, None] * np.ones(sites)
+    if steps:
+        correlation[1, -1] = np.nan
+    return AttributionReport(
+        method=method, target=3, target_from="ann", label=3, classes=tuple(f"{name} {i}" for i in range(10)),
+        image_name=name, split="dev", index=3, picture=rng.random((3, size, size)).astype(np.float32),
+        baseline="black", integration_steps=50, steps=tuple(steps),
+        maps=np.abs(maps) if method in ("gradcam", "saliency") else maps, varied=np.ones((size, size), bool),
+        predicted=np.full(count, 3, np.int16), outputs=np.linspace([9.0, -2.0], [7.0, -1.0], count),
+        rank_correlation=np.linspace(1.0, 0.4, count), seed=0,
+        shuffled=np.array([0.1, -0.2, *[np.nan] * count])[:count],
+        fractions=np.linspace(0, 1, points), deletion=np.linspace(np.ones(count), np.zeros(count), points).T,
+        insertion=np.linspace(np.zeros(count), np.ones(count), points).T,
+        sites=tuple(f"stage{1 + i // 3}.act{i % 3}" for i in range(sites)),
+        site_evidence=rng.normal(size=(count, sites)),
+        site_correlation=correlation, site_active=np.full((count, sites), 0.3), notes=(),
+    )  # fmt: skip

@@ -23,6 +23,7 @@ KINDS = (
     *("changes", "changes_110", "comparison", "comparison_110", "comparison_hostile"),
     *("flips", "flips_T1", "flip_sites", "flip_sites_110", "flip_sites_hostile", "flip_classes", "flip_classes_100"),
     *("seeds", "seeds_1", "seeds_T1"),
+    *("explained", "explained_one", "explained_hostile", "explained_curves", "explained_over_T", "explained_sites"),
     *("sensitivity", "sensitivity_110", "inside", "errors", "tuning", "tuning_110"),
     *("pareto", "pareto_hostile", "methods", "methods_hostile"),
 )
@@ -31,6 +32,7 @@ WIDE = (
     "changes",
     "comparison",
     "comparison_110",
+    "explained",
     "overview",
     "overview_1",
     "overview_110",
