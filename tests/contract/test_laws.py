@@ -20,9 +20,10 @@ from snnlab.core.registry import MethodCard
 from snnlab.core.sites import NeuronSpec
 from snnlab.graph import prepare
 from snnlab.io import example
-from snnlab.neurons import IntegrateFire, SignedIntegrateFire
+from snnlab.neurons import IntegrateFire, MaskedIntegrateFire, OffsetIntegrateFire, SignedIntegrateFire
 from snnlab.simulation import load_snn, save_snn, simulate, spiking_model
 from snnlab.simulation.engine import site_shapes
+from snnlab.simulation.read_out import mean_logits
 from snnlab.training import start_network
 from tests.conftest import Branched, on_grid
 
@@ -457,6 +458,40 @@ def test_a_broken_neuron_is_caught(neuron, law, network, grid_images, monkeypatc
     monkeypatch.setattr(spiking_model, "IntegrateFire", neuron)
     with pytest.raises(AssertionError):
         law(network, grid_images, "qcfs")
+
+
+class UnmaskedNeuron(MaskedIntegrateFire):
+    """Forgets its mask in a loop of one's own."""
+
+    def worth(self, fired):
+        return IntegrateFire.worth(self, fired)
+
+
+class UnmovedNeuron(OffsetIntegrateFire):
+    """Finds its start and does not start there."""
+
+    def _start(self, current):
+        return IntegrateFire._start(self, current)
+
+
+@pytest.mark.parametrize(
+    ("method", "model", "neuron"),
+    [("srp", "masked_integrate_fire", UnmaskedNeuron), ("cos", "offset_integrate_fire", UnmovedNeuron)],
+    ids=["without its mask", "not where it should start"],
+)
+def test_a_warm_up_that_is_forgotten_is_caught(method, model, neuron, network, grid_images, monkeypatch):
+    monkeypatch.setitem(spiking_model._WARM_UPS, model, neuron)
+    with pytest.raises(AssertionError):
+        law_paths_agree(network, grid_images, method)
+
+
+def test_a_read_out_without_its_delay_is_caught(network, grid_images, monkeypatch):
+    monkeypatch.setattr(spiking_model, "mean_logits", lambda logits, delay: mean_logits(logits, None))
+    whole = simulate(conversion(network, grid_images, "ltb"), grid_images, num_steps=STEPS).logits
+    monkeypatch.undo()
+    windowed = simulate(conversion(network, grid_images, "ltb"), grid_images, num_steps=STEPS).logits
+    np.testing.assert_array_equal(whole[:4], windowed[:4])
+    assert not np.allclose(whole[4:], windowed[4:])
 
 
 def test_a_count_that_survives_a_reset_is_caught(grid_images, monkeypatch):
