@@ -116,9 +116,9 @@ class IntegrateFire(snntorch.SpikingNeuron):
 
     @property
     def is_plain(self) -> bool:
-        """Whether potential and spikes follow from the input, the threshold and v(0) by ``if_step`` alone."""
+        """Whether potential and spikes follow from the input, the threshold and v(0) by ``if_step``, as it stands."""
         corrected = self.added_fraction is not None or self.reference_fraction is not None
-        return type(self) is IntegrateFire and not corrected
+        return type(self) is IntegrateFire and self.fires_at_equality and not corrected
 
     def reset(self) -> None:
         """Forget the state; the next input starts a new sequence from v(0)."""

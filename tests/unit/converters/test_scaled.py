@@ -57,6 +57,13 @@ def test_the_window_is_that_of_every_t(delay):
     torch.testing.assert_close(mean_logits(logits, delay), expected, atol=1e-12, rtol=0)
 
 
+def test_single_neurons_are_not_replayed_where_they_fire_above_the_threshold_only(network, grid_images):
+    """Replayed at ``>=``, a neuron at its threshold would fire once more than it did."""
+    snn = convert(network, "ltb", data=grid_images, iterations=30)
+    recording = simulate(snn, grid_images, num_steps=2, snapshots=[2], candidates="random")
+    assert all(site.candidates is None for site in recording.sites.values())
+
+
 def test_the_engine_reads_the_window(network, grid_images):
     snn = convert(network, "ltb", data=grid_images, iterations=30)
     assert snn.read_out_delay > 0
@@ -189,6 +196,9 @@ def test_what_else_is_refused(network, grid_images):
     with pytest.raises(ConversionError, match="alpha_beta converts for one number of time-steps; pass num_steps=T"):
         convert(network, "alpha_beta", data=grid_images)
     relu = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    with torch.no_grad():
+        for parameter in relu.parameters():
+            parameter.fill_(1.0)
     with pytest.raises(ConversionError, match="1 is a relu without a learned threshold, which alpha_beta needs"):
         convert(relu, "alpha_beta", data=torch.rand(4, 2), num_steps=2)
     assert convert(relu, "ltb", data=torch.rand(4, 2) + 1, iterations=3).sites
