@@ -1,19 +1,17 @@
 """Every registered method: what `methods` tells of it, and that `evaluate` runs it or says what it needs."""
 
+import json
+
 import pytest
 
 from snnlab.core import registry
-from tests.unit.cli.test_main import as_json, error, invoke
+from tests.unit.cli.test_main import as_json, invoke
 
 QUANTIZED, PLAIN = "digits-vgg-qcfs-L8", "digits-vgg-relu"
-QUICK = {"calibration_weights": ["iterations=1", "images=16"]}
+QUICK = {"calibration_weights": ("iterations=1", "images=16"), "ltb": ("iterations=1",)}
 """Parameters of methods that would take long with their defaults."""
+IMAGES = {"calibration_data", "validation_data"}
 METHODS = [card.name for card in registry.methods()]
-
-
-def words(method, checkpoint):
-    given = [word for pair in QUICK.get(method, ()) for word in ("--set", pair)]
-    return ["evaluate", checkpoint, "--method", method, "--num-steps", "2", "--limit", "10", *given]
 
 
 def test_methods_are_listed_with_what_a_form_needs():
@@ -31,24 +29,21 @@ def test_methods_are_listed_with_what_a_form_needs():
     assert not told["qcfs"]["changes_weights"]
 
 
+@pytest.mark.parametrize("checkpoint", [QUANTIZED, PLAIN])
 @pytest.mark.parametrize("method", METHODS)
-def test_each_method_is_evaluated_or_says_which_network_it_needs(method):
-    """On a quantized network and a plain one: a curve, or one sentence that names a site and another way."""
-    ran = []
-    for checkpoint in (QUANTIZED, PLAIN):
-        result = invoke(*words(method, checkpoint), "--json")
-        if result.exit_code == 0:
-            told = as_json(*words(method, checkpoint)) if checkpoint == QUANTIZED and not ran else None
-            ran.append(checkpoint)
-            if told is not None:
-                assert told["images"] == 10
-                assert len(told["snn_accuracy"]) >= 2
-            continue
-        sentence = error(*words(method, checkpoint))
-        needs = registry.card(method).needs
-        assert set(needs) - {"calibration_data", "validation_data"}, sentence
-        assert method in sentence
-        assert "stage1.act1" in sentence
-        assert sentence.endswith(".")
-    if set(registry.card(method).needs) <= {"calibration_data", "validation_data"}:
-        assert ran == [QUANTIZED, PLAIN]
+def test_each_method_is_evaluated_or_says_which_network_it_needs(method, checkpoint):
+    """A curve; or, only where the method asks for a kind of network, one sentence that names a site and another way."""
+    given = [word for pair in QUICK.get(method, ()) for word in ("--set", pair)]
+    words = ["evaluate", checkpoint, "--method", method, "--num-steps", "4", "--limit", "10", "--json", *given]
+    result = invoke(*words)
+    if result.exit_code == 0:
+        told = json.loads(result.stdout)
+        assert (told["images"], len(told["snn_accuracy"])) == (10, 4)
+        return
+    assert result.stdout == ""
+    *progress, sentence = result.stderr.strip().splitlines()
+    assert progress == []
+    assert set(registry.card(method).needs) - IMAGES, sentence
+    assert sentence.startswith("error: stage1.act1 is a ")
+    assert f"{method} needs" in sentence
+    assert " use " in sentence
