@@ -17,7 +17,11 @@ PAGES = {
         ("accuracy", "Accuracy", "show_chart"),
         ("flips", "Flips", "compare_arrows"),
     ],
-    "Results": [("runs", "Runs", "list_alt"), ("final", "Final evaluation", "verified")],
+    "Results": [
+        ("runs", "Runs", "list_alt"),
+        ("tournament", "Tournament", "leaderboard"),
+        ("final", "Final evaluation", "verified"),
+    ],
     "Help": [("help", "Help", "help")],
 }
 

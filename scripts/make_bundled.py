@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,21 @@ from snnlab.core.files import write_atomically
 from snnlab.data import ImageSplit, load_dataset
 from snnlab.io import Checkpoint
 from snnlab.models import build
-from snnlab.runs import Run, analyse, default_recipe, fit_noise_run, flips_recipe, flips_run, noise_recipe
+from snnlab.runs import Run, Store, analyse, default_recipe, fit_noise_run, flips_recipe, flips_run, noise_recipe
+from snnlab.sweeps.tournament import Cells, tournament_run
 
 SEEDS = range(5)
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 30, 64, 0.1, 5e-4
 FIRST_THRESHOLD = 4.0
 REPORTED = (1, 2, 4, 8, 16, 32)
+TOURNAMENT_STEPS = (2, 4, 8)
+TOURNAMENT = {
+    "methods": ["qcfs", "srp", "max_norm", "opi", "opt_shift", "calibration_light"],
+    "steps": TOURNAMENT_STEPS,
+    "seeds": 3,
+    "calibration_images": 128,
+}
+"""Shown first on the Tournament page, with the first network."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +151,17 @@ def record(bundled: Bundled) -> None:
     ship(analyse(recipe), f"{bundled.name}.run")
     ship(fit_noise_run(noise_recipe(recipe)), f"{bundled.name}-noise.run")
     ship(flips_run(flips_recipe(recipe)), f"{bundled.name}-flips.run")
+    if bundled is NETWORKS[0]:
+        record_tournament(bundled)
+
+
+def record_tournament(bundled: Bundled) -> None:
+    """Write the tournament of a network, its cells kept nowhere; the seconds of its conversions are this machine's."""
+    plain = default_recipe(bundled.name, activation=bundled.activation.kind, num_steps=TOURNAMENT_STEPS[-1])
+    recipe = plain.changed(snapshots=[], traces=0, tournament=TOURNAMENT)
+    with tempfile.TemporaryDirectory() as folder:
+        run = tournament_run(recipe, cells=Cells(Store(Path(folder) / "cells.sqlite")))
+    ship(run, f"{bundled.name}-tournament.run")
 
 
 def ship(run: Run, name: str) -> None:

@@ -35,6 +35,8 @@ TITLES = {
     "final": "Final evaluation",
     "experiment": "Train with noise",
     "pace": "Time a few batches",
+    "tournament": "Tournament",
+    "tournament_pace": "Time a few images",
 }
 _CONVERSION = "analyse"
 """The kind whose result every page looks at; the runs of other kinds belong to their own page."""
@@ -45,9 +47,12 @@ _PAGES = {
     "largest_scale": "pages/noise.py",
     "experiment": "pages/train.py",
     "flips": "pages/flips.py",
+    "tournament": "pages/tournament.py",
     "final": "pages/final.py",
 }
 """Where the results of other kinds are seen."""
+_KEPT = {"experiment": "finished epochs are kept", "tournament": "finished cells are kept"}
+"""What a cancelled job leaves behind."""
 _PROBLEM = "jobs.problem"
 
 
@@ -314,9 +319,7 @@ def _draw_ended(job: "sl.runs.Job") -> None:
     in_view = followed is not None and followed.in_view
     told = {
         "done": "done, in view" if in_view and job.kind == _CONVERSION else "done",
-        "cancelled": "cancelled, finished epochs are kept"
-        if job.kind == "experiment"
-        else "cancelled, nothing was stored",
+        "cancelled": f"cancelled, {_KEPT.get(job.kind, 'nothing was stored')}",
         "interrupted": "the server was stopped while this ran",
         "failed": label.md(job.error.partition("\n")[0], 600),
     }[job.state]

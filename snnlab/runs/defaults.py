@@ -45,14 +45,15 @@ def default_method(activation: str) -> str:
 _IMAGES = ("calibration_data", "validation_data")  # every dataset has these
 
 
-def why_unfit(method: MethodCard, card: Mapping[str, Any]) -> str:
+def why_unfit(method: MethodCard, card: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> str:
     """What a method needs and a checkpoint has not, in a sentence; "" where it fits.
 
     Args:
         method: Card of the method.
         card: Card of the checkpoint, as plain values.
+        parameters: Its parameters; None for the defaults.
     """
-    for need in method.needs:
+    for need in method.needs_of(parameters or {}):
         if need == "learned_thresholds" and any(site["threshold"] is None for site in card["sites"]):
             return f"It takes over learned thresholds, and a network with {card['activation']} activations has none."
         if need == "levels" and card["levels"] is None:

@@ -88,7 +88,7 @@ def entrants(recipe: Recipe, card: Mapping[str, Any]) -> tuple[dict[str, Any], .
     contest, rows = contest_of(recipe), []
     for choice in contest.methods:
         known = method_card(choice.method)
-        why = why_unfit(known, card)
+        why = why_unfit(known, card, choice.parameters)
         if not why:
             try:
                 choice.check_code()

@@ -61,7 +61,10 @@ def run_tournament(*, progress: ProgressCallback, recipe: dict[str, Any], device
 
 
 def time_simulation(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
-    """What a tournament's simulations cost on this machine, from a few images: ``{"step": seconds}`` of one image.
+    """What a tournament's simulations cost on this machine, from a few images.
+
+    Returns:
+        ``{"step", "images"}``: seconds of one image and time-step, and the images that the split has.
 
     Raises:
         SnnlabError: Whatever is wrong with checkpoint or data, in one sentence.
@@ -70,10 +73,11 @@ def time_simulation(*, progress: ProgressCallback, recipe: dict[str, Any]) -> di
     prepared = resolve(parsed, check_normalization=False, progress=progress)
     timed = replace(prepared, recipe=parsed.changed(calibration={"images": TIMED_CALIBRATION, "seed": 0}))
     snn = convert_prepared(timed, progress=progress)
-    few = first_images(prepared.split(parsed.data.split, parsed.data.limit), TIMED_IMAGES)
+    everything = prepared.split(parsed.data.split, parsed.data.limit)
+    few = first_images(everything, TIMED_IMAGES)
     simulate(snn, first_images(few, 1), num_steps=1)  # what is compiled and loaded once is not counted
     seconds = _seconds(lambda: simulate(snn, few, num_steps=parsed.num_steps, progress=progress))
-    return {"step": seconds / len(few) / parsed.num_steps}
+    return {"step": seconds / len(few) / parsed.num_steps, "images": len(everything)}
 
 
 def time_training(*, progress: ProgressCallback, recipe: dict[str, Any]) -> dict[str, Any]:
