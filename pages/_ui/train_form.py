@@ -14,7 +14,18 @@ from pages._ui.state import View
 KIND, OWN, CONTROL, CONTROL_L = train_state.KIND, "profile", "control", "control_L"
 USUAL = "nq"
 """QCFS, and QCFS with noise in the arms that have any."""
-ARMS = (CONTROL, CONTROL_L, "nq", "half_nq", "uniform", OWN, "double_nq", "reversed", *sl.sweeps.ADAPTED)
+ARMS = (
+    CONTROL,
+    CONTROL_L,
+    "nq",
+    "half_nq",
+    "uniform",
+    OWN,
+    "double_nq",
+    "reversed",
+    *sl.sweeps.ADAPTED,
+    *sl.sweeps.CLIPPED,
+)
 FIRST_ARMS = (CONTROL, CONTROL_L, "nq", "uniform")
 AS_ARMS = ("NQ", "half NQ")
 """Profiles that an arm of its own trains with."""
@@ -194,12 +205,12 @@ def _recipe(view: View, arms: tuple[str, ...], own: Own | None, activation: str)
             help="This network has no quantized activations: they are put in, and their thresholds start from "
             "calibration images.",
         )
-    adaptor = _adaptor(of, arms)
+    adaptor = _adaptor(of, arms) | _clipping(of, arms)
     _say_width(int(seeds))
     noise = {"split": "calibration"} | (own.noise if own is not None and OWN in arms else {})
     mode = own.mode if own is not None and OWN in arms else "re_estimate"
     values = run.recipe.to_dict()
-    for part in ("noise", "adaptor"):
+    for part in ("noise", "adaptor", "clipping"):
         values.pop(part, None)
     return sl.Recipe.parse(
         {
@@ -262,6 +273,31 @@ def _adaptor(of: str, arms: tuple[str, ...]) -> dict[str, Any]:
         )
     values = {"bits": int(bits), "noise_mode": mode, "noise_amp": float(amplitude), "noise_prob": float(probability)}
     return {"adaptor": values}
+
+
+def _clipping(of: str, arms: tuple[str, ...]) -> dict[str, Any]:
+    """The learned clipping of ECL and TTRBR, where one of its arms is chosen: a part of the recipe."""
+    chosen = [arm for arm in sl.sweeps.CLIPPED if arm in arms]
+    if not chosen:
+        return {}
+    levels = st.number_input(
+        "Levels of the learned clip",
+        1,
+        256,
+        None,
+        key=f"train-clip-{of}",
+        width=210,
+        placeholder="none: clipped ReLU",
+        help="ECL and TTRBR clip activations at a learned threshold, which becomes that of the neuron. Whether they "
+        "quantize in between could not be read: empty for a clipped ReLU, L for L levels.",
+    )
+    if "clipped" not in chosen:
+        st.caption(
+            f"{' and '.join(sl.figures.arm_name(arm) for arm in chosen)} "
+            f"{'differs' if len(chosen) == 1 else 'differ'} from the control in the activation as well as in the "
+            f"conversion: with the arm {sl.figures.arm_name('clipped')} beside, the two are told apart."
+        )
+    return {"clipping": {} if levels is None else {"levels": int(levels)}}
 
 
 def _usual(view: View) -> dict[str, Any]:

@@ -269,7 +269,10 @@ def _checkpoints(run: "sl.runs.Run", report: "sl.analysis.NoiseGain") -> None:
                 shell.refuse(error)
             else:
                 st.rerun()
+    clipping = run.recipe.clipping
     kind = "LSQ" if arm in sl.sweeps.ADAPTED else "QCFS"
+    if arm in sl.sweeps.CLIPPED and (clipping is None or clipping.levels is None):
+        kind = "Clipped ReLU"
     st.caption(f"{kind} activations: noise is no part of what is converted.")
 
 

@@ -26,7 +26,7 @@ Arms = Annotated[
     str | None,
     typer.Option(
         help="control, control_L, nq, half_nq, double_nq, uniform, reversed, profile, noise_adaptor_none, "
-        "noise_adaptor; with commas. Default: control,control_L,nq,uniform."
+        "noise_adaptor, clipped, ecl, ttrbr; with commas. Default: control,control_L,nq,uniform."
     ),
 ]
 Seeds = Annotated[int | None, typer.Option(help="Training seeds of every arm. Default: 5.")]
@@ -60,6 +60,10 @@ Prob = Annotated[float | None, typer.Option(help="Share of elements that it reac
 ScaleGradient = Annotated[
     str | None, typer.Option(help="Gradient of the scale over sqrt(images x levels), batch, or numel. Default: batch.")
 ]
+ClipLevels = Annotated[
+    int | None,
+    typer.Option(help="Quantization levels of the arms clipped, ecl and ttrbr; default: none, a clipped ReLU."),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for every fine-tuned checkpoint and the recipe.")]
 State = Annotated[Path | None, typer.Option(help="Folder that keeps finished epochs; default: the user's data folder.")]
 Device = Annotated[str, typer.Option(help="What trains: cpu, or cuda.")]
@@ -90,6 +94,7 @@ def train(
     noise_amp: Amp = None,
     noise_prob: Prob = None,
     gradient_scale: ScaleGradient = None,
+    clip_levels: ClipLevels = None,
     out: Out = None,
     state: State = None,
     device: Device = "cpu",
@@ -100,6 +105,7 @@ def train(
 
     Finished epochs are kept: the same line goes on where it was stopped, on whatever device.
     """
+    from snnlab.analysis.reports import OWN_CONTROLS, OWN_WORDS
     from snnlab.sweeps.run import experiment_run
     from snnlab.training.devices import helping
 
@@ -129,6 +135,7 @@ def train(
             "noise_prob": noise_prob,
             "gradient_scale": gradient_scale,
         },
+        clipping={"levels": clip_levels},
         profile=profile,
     )
     if helping():
@@ -149,11 +156,12 @@ def train(
     _record(run)
     if out is not None:
         warn(f"wrote {write_networks(run, out, state)} checkpoints and recipe.yaml to {out}")
-    if "noise_adaptor" in gain.arms and gain.own_control("noise_adaptor") is None:
-        warn(
-            "noise_adaptor differs from control in its quantizer as well as in its noise: add the arm "
-            "noise_adaptor_none to tell what the noise brings."
-        )
+    for arm, (what, idea) in OWN_WORDS.items():
+        if arm in gain.arms and gain.own_control(arm) is None:
+            warn(
+                f"{arm} differs from control in its {what} as well as in its {idea}: add the arm {OWN_CONTROLS[arm]} "
+                f"to tell what the {idea} brings."
+            )
     if len(gain.seeds) == 1:
         warn("one seed: there is no interval over seeds, low and high are missing; train at least three.")
     if json:
@@ -172,6 +180,7 @@ def experiment_recipe(
     training: dict[str, Any] | None = None,
     noise: dict[str, Any] | None = None,
     adaptor: dict[str, Any] | None = None,
+    clipping: dict[str, Any] | None = None,
     profile: Path | None = None,
 ) -> "Recipe":
     """The recipe of an experiment from what was typed; None where nothing was, and a recipe file's values hold.
@@ -205,6 +214,16 @@ def experiment_recipe(
             f"--{next(iter(quantizer)).replace('_', '-')} is of the arms noise_adaptor and noise_adaptor_none, and "
             "none of them is among --arms; add one."
         )
+    levels = {name: value for name, value in (clipping or {}).items() if value is not None}
+    if levels:
+        from snnlab.sweeps.places import CLIPPED
+
+        assert made.experiment is not None, "as before"
+        if not set(CLIPPED) & set(made.experiment.arms):
+            raise RecipeError(
+                f"--clip-levels is of the arms {', '.join(CLIPPED)}, and none of them is among --arms; add one."
+            )
+        made = made.changed(clipping=levels)
     assert made.experiment is not None, "as before"
     if "profile" in made.experiment.arms and profile is None and (base.noise is None):
         raise RecipeError("The arm profile needs --profile FILE; write one with fit-noise --out FILE.")
@@ -283,7 +302,7 @@ def gain_as_json(gain: "NoiseGain") -> dict[str, Any]:
 
 
 def _over_own(gain: "NoiseGain", arm: str) -> dict[str, Any]:
-    """What the noise alone brings, of an arm that differs from the control in more; nothing for the others."""
+    """What the idea alone brings, of an arm that differs from the control in more; nothing for the others."""
     other = gain.own_control(arm)
     if other is None:
         return {}
@@ -293,6 +312,8 @@ def _over_own(gain: "NoiseGain", arm: str) -> dict[str, Any]:
 
 def told(gain: "NoiseGain") -> list[str]:
     """The experiment in lines for people."""
+    from snnlab.analysis.reports import OWN_WORDS
+
     seeds = f"{len(gain.seeds)} seed{'s' * (len(gain.seeds) != 1)}"
     width = max(10, *(len(arm) + 1 for arm in gain.arms))
     lines = [
@@ -319,7 +340,8 @@ def told(gain: "NoiseGain") -> list[str]:
     ]
     for arm in gain.arms:
         if (other := gain.own_control(arm)) is not None:
-            lines += [f"{arm} has another quantizer than control; what its noise alone brings is over {other}:"]
+            what, idea = OWN_WORDS[arm]
+            lines += [f"{arm} has another {what} than control; what its {idea} alone brings is over {other}:"]
             lines += [f"  T = {step}: {_in_points(gain.own_gain(arm, step))}" for step in gain.steps]
     if len(gain.steps) > 1:
         lines.append(f"T = {gain.target} is the question; the other T are exploratory.")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from snnlab.analysis.reports import BASE, CONTROL, OWN_CONTROLS, Gain, NoiseGain
+from snnlab.analysis.reports import BASE, CONTROL, OWN_CONTROLS, OWN_WORDS, Gain, NoiseGain
 from snnlab.figures.tables import number, percent
 
 _NAMES = {
@@ -20,6 +20,12 @@ _NAMES = {
         "Noise Adaptor's quantizer without its noise: the control of Noise Adaptor",
     ),
     "noise_adaptor": ("Noise Adaptor †", "another quantizer, with noise: what the noise brings is over LSQ, no noise"),
+    "clipped": (
+        "learned clip",
+        "activations clipped at a learned threshold, plain neurons: the control of ECL and TTRBR",
+    ),
+    "ecl": ("ECL †", "the learned clip, and negative spikes whose threshold is chosen on validation at every T"),
+    "ttrbr": ("TTRBR †", "the learned clip, and thresholds searched under the running spiking network at every T"),
 }
 _ROLES = {
     BASE: "input",
@@ -33,6 +39,9 @@ _ROLES = {
     "profile": "compared",
     "noise_adaptor_none": "ann",
     "noise_adaptor": "seventh",
+    "clipped": "ann",
+    "ecl": "excess",
+    "ttrbr": "missing",
 }
 
 OVER_DEPTH = (CONTROL, "nq", "profile", "noise_adaptor")
@@ -70,18 +79,19 @@ def arm_accuracy(report: NoiseGain, arm: str, step: int | None) -> float:
 
 
 def own_gains_told(report: NoiseGain, step: int) -> str:
-    """Sentences on the arms that have a control of their own, as zero is not what their noise alone brings."""
+    """Sentences on the arms that have a control of their own, as zero is not what their idea alone brings."""
     told = []
     for arm in report.arms:
+        what, idea = OWN_WORDS.get(arm, ("", ""))
         if (other := report.own_control(arm)) is not None:
             found = gain_text(report.own_gain(arm, step))
             told.append(
-                f"{arm_name(arm)} has another quantizer than the control; its noise alone brings {found} points, over "
+                f"{arm_name(arm)} has another {what} than the control; its {idea} alone brings {found} points, over "
                 f"{arm_name(other)}."
             )
         elif arm in OWN_CONTROLS:
             told.append(
-                f"{arm_name(arm)} has another quantizer than the control; what its noise alone brings needs the arm "
+                f"{arm_name(arm)} has another {what} than the control; what its {idea} alone brings needs the arm "
                 f"{arm_name(OWN_CONTROLS[arm])}."
             )
     return " ".join(told)
@@ -118,6 +128,6 @@ def gain_table(report: NoiseGain) -> pd.DataFrame:
             }
             if alone:
                 told = "–" if own is None else f"{gain_text(report.own_gain(arm, step), 2)} over {arm_name(own)}"
-                row["for its noise alone"] = told
+                row["over own control"] = told
             rows.append(row)
     return pd.DataFrame(rows)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 _WHERE = {
     "ADAPTED": "places",
+    "CLIPPED": "places",
     "CONTROLS": "places",
     "LiveEpoch": "watched",
     "LiveExperiment": "watched",
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from snnlab.sweeps.contest import LiveTournament, as_tournament_cli, entrants, live_tournament
     from snnlab.sweeps.cost import pace_recipe, seconds_left, tournament_pace_recipe, tournament_seconds
     from snnlab.sweeps.experiment import noise_experiment
-    from snnlab.sweeps.places import ADAPTED, CONTROLS
+    from snnlab.sweeps.places import ADAPTED, CLIPPED, CONTROLS
     from snnlab.sweeps.run import experiment_run
     from snnlab.sweeps.snippets import as_train_cli
     from snnlab.sweeps.tournament import tournament_run

@@ -21,10 +21,10 @@ from snnlab.core.registry import is_quantized
 from snnlab.data import ImageSplit
 from snnlab.io import Checkpoint
 from snnlab.runs.execute import Prepared, resolve
-from snnlab.simulation import simulate
+from snnlab.simulation import Recording, SpikingModel, simulate
 from snnlab.sweeps.arms import levels_of
 from snnlab.sweeps.cells import Cell
-from snnlab.sweeps.places import ADAPTED, adaptor_of, experiment_of
+from snnlab.sweeps.places import ADAPTED, CLIPPED, CONVERTED, adaptor_of, clipping_of, experiment_of
 from snnlab.sweeps.watched import LiveEpoch
 from snnlab.training import Epoch, start_network
 from snnlab.training.noise import LEARNED, measured_profile
@@ -86,8 +86,16 @@ class Bench:
         checkpoint = self.prepared.checkpoint
         if arm in ADAPTED:
             return adapted_network(checkpoint, adaptor_of(self.recipe, arm), self.fit)
+        if arm in CLIPPED:
+            clipping = clipping_of(self.recipe)
+            network = start_network(checkpoint, clipping.activation, levels=clipping.levels, calibration=self.fit)
+            return made_noisy(network)
         levels = levels_of(arm, self.training, self.target)
         return made_noisy(start_network(checkpoint, self.training.activation, levels=levels, calibration=self.fit))
+
+    def convert(self, ann: nn.Module, arm: str, num_steps: int) -> SpikingModel:
+        """The spiking network of an arm for T steps, by its own method where it has one."""
+        return convert(ann, CONVERTED.get(arm, LEARNED), data=self.fit, validation=self.validation, num_steps=num_steps)
 
     def profile(self, network: nn.Module) -> NoiseProfile:
         """The gap of a network at the target."""
@@ -116,6 +124,11 @@ def open_bench(recipe: Recipe, *, progress: ProgressCallback = silent) -> Bench:
     prepared = resolve(recipe, progress=progress)
     noise = recipe.noise or NoiseChoice()
     validation = prepared.split("validation", VALIDATED)
+    if "ecl" in recipe.experiment.arms and not len(validation):
+        raise RecipeError(
+            f"The arm ecl chooses its negative threshold on validation images, and {prepared.dataset.name} has none; "
+            "leave it out."
+        )
     return Bench(
         prepared=prepared,
         training=training,
@@ -127,14 +140,12 @@ def open_bench(recipe: Recipe, *, progress: ProgressCallback = silent) -> Bench:
     )
 
 
-def read_network(bench: Bench, network: nn.Module, epochs: Sequence[LiveEpoch] = ()) -> Cell:
+def read_network(bench: Bench, network: nn.Module, arm: str = "base", epochs: Sequence[LiveEpoch] = ()) -> Cell:
     """A network on the images of the result: ANN, SNN at every step, its gap and its residual classes at the first."""
-    images, steps = bench.evaluation, bench.steps
+    images = bench.evaluation
     ann = copy.deepcopy(network).eval()
-    recording = simulate(
-        convert(ann, LEARNED), images, num_steps=max(steps), snapshots=[bench.target], seed=bench.recipe.seed
-    )
-    inside = residuals(recording)
+    predictions, first = _predicted(bench, ann, arm)
+    inside = residuals(first)
     std = np.full((bench.training.epochs, len(bench.names)), np.nan)
     curves = np.full((bench.training.epochs, len(CURVES)), np.nan)
     for epoch in epochs:
@@ -143,7 +154,7 @@ def read_network(bench: Bench, network: nn.Module, epochs: Sequence[LiveEpoch] =
         curves[epoch.epoch - 1] = [np.nan if value is None else value for value in watched]
     return Cell(
         ann_correct=predict(ann, images) == images.labels,
-        snn_correct=recording.predictions[[step - 1 for step in steps]] == images.labels,
+        snn_correct=predictions == images.labels,
         std=std,
         gap=bench.profile(ann).relative,
         classes=inside.class_counts[:, 0],
@@ -152,10 +163,25 @@ def read_network(bench: Bench, network: nn.Module, epochs: Sequence[LiveEpoch] =
     )
 
 
+def _predicted(bench: Bench, ann: nn.Module, arm: str) -> tuple[np.ndarray, Recording]:
+    """Classes that the SNN gives at every step, (steps, images), and the recording that holds the first step."""
+    steps, seed = bench.steps, bench.recipe.seed
+    if arm in CONVERTED:  # converted for one T: each step has a network of its own
+        recordings = [
+            simulate(bench.convert(ann, arm, t), bench.evaluation, num_steps=t, snapshots=[t], seed=seed) for t in steps
+        ]
+        return np.stack([recording.predictions[-1] for recording in recordings]), recordings[0]
+    snn, longest = bench.convert(ann, arm, bench.target), max(steps)
+    recording = simulate(snn, bench.evaluation, num_steps=longest, snapshots=[bench.target], seed=seed)
+    return recording.predictions[[t - 1 for t in steps]], recording
+
+
 def watch_network(
     bench: Bench, network: nn.Module, arm: str, seed: int, epoch: Epoch, std: Sequence[float]
 ) -> LiveEpoch:
     """An epoch as it is shown: the noisy ANN and the SNN on a few images of ``validation``. The network stays as it is.
+
+    The SNN is the plain conversion of all arms: ``validation`` is where some choose theirs.
 
     Args:
         bench: The experiment.
@@ -202,11 +228,12 @@ def first_images(images: ImageSplit, count: int) -> ImageSplit:
 def tuned_checkpoint(bench: Bench, network: nn.Module, arm: str, seed: int) -> Checkpoint:
     """The fine-tuned network of one training as a checkpoint."""
     base, training = bench.prepared.checkpoint, bench.training
+    clipping = clipping_of(bench.recipe) if arm in CLIPPED else None
     return quiet_checkpoint(
         base,
         network,
-        activation=training.activation,
-        levels=levels_of(arm, training, bench.target),
+        activation=training.activation if clipping is None else clipping.activation,
+        levels=levels_of(arm, training, bench.target) if clipping is None else clipping.levels,
         name=f"{base.card.name}-{arm}-T{bench.target}-seed{seed}",
         dataset=bench.recipe.data.dataset,
         normalization=bench.recipe.data.normalize,

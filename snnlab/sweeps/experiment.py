@@ -180,7 +180,7 @@ def _trained(
 
 def _read_cell(bench: Bench, network: nn.Module, arm: str, seed: int, place: Path) -> Cell:
     tuned_checkpoint(bench, network, arm, seed).save(place / NETWORK_FILE)
-    cell = read_network(bench, network, read_epochs(place))
+    cell = read_network(bench, network, arm, read_epochs(place))
     cell.save(place, training_settings(bench.recipe, arm, seed), reading_settings(bench.recipe))
     return cell
 

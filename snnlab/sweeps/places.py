@@ -9,12 +9,26 @@ import json
 from pathlib import Path
 from typing import Any
 
-from snnlab.core.recipe import RESULTS_VERSION, AdaptorChoice, ExperimentChoice, NoiseChoice, Recipe, TrainingChoice
+from snnlab.core.recipe import (
+    RESULTS_VERSION,
+    AdaptorChoice,
+    ClippingChoice,
+    ExperimentChoice,
+    NoiseChoice,
+    Recipe,
+    TrainingChoice,
+)
 from snnlab.runs.paths import training_folder
 from snnlab.runs.store import Store
 
 VERB = "train"
-CONTROLS = ("control", "control_L", "noise_adaptor_none")
+CLIPPED = ("clipped", "ecl", "ttrbr")
+"""Arms with a learned clipping threshold: the same training, and conversions of their own."""
+
+CONVERTED = {"ecl": "ecl", "ttrbr": "ttrbr"}
+"""Arm -> the method that converts it, where that is not the one of all others."""
+
+CONTROLS = ("control", "control_L", "noise_adaptor_none", *CLIPPED)
 """Arms without noise."""
 
 ADAPTED = ("noise_adaptor_none", "noise_adaptor")
@@ -65,6 +79,10 @@ def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
         settings["adaptor"] = adaptor_of(recipe, arm).model_dump(mode="json")
         for name in ("activation", "code", "levels"):  # the quantizer tells
             training.pop(name, None)
+    elif arm in CLIPPED:
+        settings["clipping"] = clipping_of(recipe).model_dump(mode="json")
+        for name in ("activation", "code", "levels"):  # the clipping tells
+            training.pop(name, None)
     elif arm != "control":
         settings["target"] = experiment_of(recipe).steps[0]
     if arm not in (*CONTROLS, *ADAPTED):
@@ -95,6 +113,11 @@ def adaptor_of(recipe: Recipe, arm: str) -> AdaptorChoice:
     if arm == "noise_adaptor":
         return choice
     return AdaptorChoice(bits=choice.bits, gradient_scale=choice.gradient_scale, noise_mode="none")
+
+
+def clipping_of(recipe: Recipe) -> ClippingChoice:
+    """The activation of the arms of ``CLIPPED``."""
+    return recipe.clipping or ClippingChoice()
 
 
 def experiment_of(recipe: Recipe) -> ExperimentChoice:

@@ -4,7 +4,7 @@ import json
 import shlex
 
 from snnlab.core.recipe import AdaptorChoice, NoiseChoice, Recipe, TrainingChoice
-from snnlab.sweeps.places import ADAPTED, OWN, experiment_of
+from snnlab.sweeps.places import ADAPTED, CLIPPED, OWN, clipping_of, experiment_of
 
 
 def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str = "") -> str:
@@ -56,6 +56,8 @@ def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str =
         for name, value in adaptor.model_dump(mode="json").items():
             if value != getattr(plain, name):
                 words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    if set(CLIPPED) & set(choice.arms) and (levels := clipping_of(recipe).levels) is not None:
+        words += ["--clip-levels", str(levels)]
     if recipe.seed:
         words += ["--seed", str(recipe.seed)]
     codes = [part.code for part in (checkpoint, training) if part.code is not None]

@@ -13,7 +13,7 @@ from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
 from snnlab.analysis.reports.final import FinalEvaluation
 from snnlab.analysis.reports.flips import FEWEST_ALIKE, FLIP_KINDS, Flip, FlipReport
-from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, OWN_CONTROLS, Gain, NoiseGain
+from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, OWN_CONTROLS, OWN_WORDS, Gain, NoiseGain
 from snnlab.analysis.reports.neuron_traces import NeuronTraces
 from snnlab.analysis.reports.noise import Estimate, NoiseReport, estimate
 from snnlab.analysis.reports.normalization import NormalizationReport

@@ -13,8 +13,12 @@ from snnlab.core.histogram import CLASSES, EXACT, EXCESS, K_LIMIT, MISSING, SATU
 
 RESAMPLES = 2000
 BASE, CONTROL = "base", "control"
-OWN_CONTROLS = {"noise_adaptor": "noise_adaptor_none"}
-"""Arms that differ from ``control`` in more than their noise -> the arm that differs from them in noise alone."""
+OWN_CONTROLS = {"noise_adaptor": "noise_adaptor_none", "ecl": "clipped", "ttrbr": "clipped"}
+"""Arms that differ from ``control`` in more than their idea -> the arm that differs from them in the idea alone."""
+
+OWN_WORDS = {"noise_adaptor": ("quantizer", "noise"), "ecl": ("activation", "conversion")}
+OWN_WORDS["ttrbr"] = OWN_WORDS["ecl"]
+"""Arm -> what else differs from ``control``, and the idea that its own control is without."""
 
 WHOLE = "whole network"
 CURVES = ("loss", "ann", "noisy_ann", "snn")
@@ -143,12 +147,12 @@ class NoiseGain(Report):
         return _gain(self.correct(arm, step), self.correct(CONTROL, step))
 
     def own_control(self, arm: str) -> str | None:
-        """The trained arm that differs from this one in its noise alone, where that is not ``control``; else None."""
+        """The trained arm that differs from this one in its idea alone, where that is not ``control``; else None."""
         other = OWN_CONTROLS.get(arm)
         return other if other in self.arms and arm in self.arms else None
 
     def own_gain(self, arm: str, step: int | None) -> Gain:
-        """What the noise of an arm with a control of its own brings over that control; paired by seed.
+        """What the idea of an arm with a control of its own brings over that control; paired by seed.
 
         Raises:
             SnnlabError: No such arm or step, or no own control of it was trained.

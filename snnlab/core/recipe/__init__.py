@@ -6,7 +6,7 @@ from snnlab.core.recipe.code import CodeChoice
 from snnlab.core.recipe.noise import NoiseChoice
 from snnlab.core.recipe.recipe import MAX_STEPS, MAX_YAML_BRACKETS, MAX_YAML_BYTES, RESULTS_VERSION, Recipe
 from snnlab.core.recipe.tournament import TournamentChoice
-from snnlab.core.recipe.training import AdaptorChoice, Arm, ExperimentChoice, TrainingChoice
+from snnlab.core.recipe.training import AdaptorChoice, Arm, ClippingChoice, ExperimentChoice, TrainingChoice
 
 __all__ = [
     "MAX_STEPS",
@@ -18,6 +18,7 @@ __all__ = [
     "AttributionChoice",
     "CalibrationChoice",
     "CheckpointChoice",
+    "ClippingChoice",
     "CodeChoice",
     "ConverterChoice",
     "DataChoice",

@@ -15,7 +15,7 @@ from snnlab.core.recipe.chain import CalibrationChoice, CheckpointChoice, Conver
 from snnlab.core.recipe.noise import NoiseChoice
 from snnlab.core.recipe.part import Part, sorted_steps
 from snnlab.core.recipe.tournament import TournamentChoice
-from snnlab.core.recipe.training import AdaptorChoice, ExperimentChoice, TrainingChoice
+from snnlab.core.recipe.training import AdaptorChoice, ClippingChoice, ExperimentChoice, TrainingChoice
 
 RESULTS_VERSION = 2
 """Raised with every change of numbers, so that no cache serves what CORRECTIONS has taken back."""
@@ -44,6 +44,7 @@ class Recipe(Part):
         noise: Noise calibration and the noisy ANN; None for neither.
         training: Training or fine-tuning before the conversion; None for neither.
         adaptor: Quantizer and noise of the arms ``noise_adaptor`` and ``noise_adaptor_none``; None for its defaults.
+        clipping: Activation of the arms ``clipped``, ``ecl`` and ``ttrbr``; None for its default.
         experiment: Fine-tunings that are compared; None for none.
         calibration: Draw of the images that the method calibrates on; None for the calibration split as it is.
         tournament: Methods that are compared; with it, ``converter`` and ``num_steps`` may be left out: the first of
@@ -62,6 +63,7 @@ class Recipe(Part):
     noise: NoiseChoice | None = None
     training: TrainingChoice | None = None
     adaptor: AdaptorChoice | None = None
+    clipping: ClippingChoice | None = None
     experiment: ExperimentChoice | None = None
     calibration: CalibrationChoice | None = None
     tournament: TournamentChoice | None = None

@@ -95,6 +95,22 @@ class AdaptorChoice(Part):
         return self.model_dump(mode="json", exclude={"bits"})
 
 
+class ClippingChoice(Part):
+    """The learned clipping that the arms ``clipped``, ``ecl`` and ``ttrbr`` put in place of the activations.
+
+    Args:
+        levels: Quantization levels L between 0 and the learned threshold, rounded as in QCFS; None for none, a clipped
+            ReLU. Which of the two ECL and TTRBR train with could not be read.
+    """
+
+    levels: int | None = Field(default=None, ge=1, le=256)
+
+    @property
+    def activation(self) -> Literal["clipped_relu", "qcfs"]:
+        """Kind of activation."""
+        return "clipped_relu" if self.levels is None else "qcfs"
+
+
 Arm = Literal[
     "control",
     "control_L",
@@ -106,6 +122,9 @@ Arm = Literal[
     "profile",
     "noise_adaptor_none",
     "noise_adaptor",
+    "clipped",
+    "ecl",
+    "ttrbr",
 ]
 
 
@@ -117,7 +136,10 @@ class ExperimentChoice(Part):
             after every epoch, ``half_nq`` and ``double_nq`` that times 1/2 and 2, ``uniform`` the same std / threshold
             everywhere at equal root mean square, ``reversed`` its values from last site to first, ``profile`` the
             recipe's own. ``noise_adaptor`` and ``noise_adaptor_none`` have another quantizer, with and without its
-            noise: they differ from each other in noise alone, and from ``control`` in the quantizer too.
+            noise: they differ from each other in noise alone, and from ``control`` in the quantizer too. ``clipped``,
+            ``ecl`` and ``ttrbr`` train the same network, clipped at a learned threshold, without noise; the last two
+            convert it anew at every T, by the method of that name, ``ecl`` choosing on ``validation`` and ``ttrbr`` on
+            the images of the noise.
         seeds: Number of training seeds, counted from the recipe's.
         steps: T at which the SNN is read; the first one is the question, the others are exploratory.
     """

@@ -191,7 +191,7 @@ def test_the_gain_over_its_own_control_is_printed_and_exported(finished):
     row = gain.to_frame().set_index(["arm", "step"]).loc[("noise_adaptor", 2)]
     assert (row.own_control, row.own_gain) == ("noise_adaptor_none", gain.own_gain("noise_adaptor", 2).value)
     table = sl.figures.gain_table(gain)
-    cell = table.loc[(table.arm == "Noise Adaptor \u2020") & (table["T"] == "2"), "for its noise alone"].item()
+    cell = table.loc[(table.arm == "Noise Adaptor \u2020") & (table["T"] == "2"), "over own control"].item()
     assert cell.endswith("over LSQ, no noise")
     assert "its noise alone brings" in sl.figures.noise_gain(gain).foot
 
