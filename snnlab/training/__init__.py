@@ -3,13 +3,21 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_WHERE = {"Batches": "batches", "Epoch": "epochs", "fine_tune": "tuning", "fit": "trainer", "start_network": "start"}
+_WHERE = {
+    "Batches": "batches",
+    "Epoch": "epochs",
+    "fine_tune": "tuning",
+    "fit": "trainer",
+    "start_network": "start",
+    "train_new": "scratch",
+}
 
 __all__ = [*_WHERE]
 
 if TYPE_CHECKING:
     from snnlab.training.batches import Batches
     from snnlab.training.epochs import Epoch
+    from snnlab.training.scratch import train_new
     from snnlab.training.start import start_network
     from snnlab.training.trainer import fit
     from snnlab.training.tuning import fine_tune

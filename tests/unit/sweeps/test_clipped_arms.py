@@ -1,4 +1,4 @@
-"""ECL and TTRBR as arms: one training with a learned clip, conversions of their own at every T, a control of their own."""
+"""ECL and TTRBR as arms: one training with a learned clip, a conversion of its own at every T, a control of its own."""
 
 import json
 import shlex
