@@ -1,6 +1,7 @@
 """Record TTRBR and ECL on digits: fine-tuning a bundled network, and block forms trained from random weights.
 
     python scripts/record_papers.py STATE [--seeds 3] [--only fine-tuning | from-scratch]
+        [--blocks post_act,pre_act,dual_neuron] [--activations clipped_relu,qcfs]
 
 Goes on where it was stopped: STATE keeps every training. Final weights, no selection; read on ``dev``; what a method
 measures comes from ``calibration``, what it chooses from ``validation``. One file each in ``results/ttrbr-ecl/``.
@@ -8,7 +9,7 @@ measures comes from ``calibration``, what it chooses from ``validation``. One fi
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from snnlab.training import train_new
 
 NAME, STEPS = "digits-resnet-qcfs-L4", (2, 1, 4, 8)
 ARMS = ("control", "nq", "clipped", "ecl", "ttrbr")
-FINE_TUNING = {"epochs": 12, "batch_size": 64, "learning_rate": 0.03, "augment": ["crop"], "noise": "re_estimate"}
+FINE_TUNING = {"epochs": 4, "batch_size": 64, "learning_rate": 0.03, "augment": ["crop"], "noise": "re_estimate"}
 FROM_SCRATCH = {"epochs": 30, "batch_size": 64, "learning_rate": 0.1}
 RESNET = {
     "family": "resnet",
@@ -41,7 +42,9 @@ RESNET = {
     "input_size": 8,
 }
 BLOCKS = ("post_act", "pre_act", "dual_neuron")
-SOURCES = (("clipped_relu", None), ("qcfs", 4))
+LEVELS = {"clipped_relu": None, "qcfs": 4}
+"""Source activation -> its levels L."""
+
 METHODS = {"plain": "qcfs", "ttrbr": "ttrbr", "ecl": "ecl"}
 FOLDER = Path("results") / "ttrbr-ecl"
 
@@ -64,7 +67,8 @@ def from_scratch(
     seeds: int,
     state: Path,
     *,
-    blocks: Iterable[str] = BLOCKS,
+    blocks: Sequence[str] = BLOCKS,
+    activations: Sequence[str] = tuple(LEVELS),
     limit: int | None = None,
     architecture: dict[str, Any] = RESNET,
     **training: Any,
@@ -72,17 +76,17 @@ def from_scratch(
     """Every block form and source activation from random weights, converted by each method at each T."""
     rows: list[dict[str, Any]] = []
     for block in blocks:
-        for activation, levels in SOURCES:
+        for activation in activations:
             for seed in range(seeds):
                 checkpoint = train_new(
                     {**architecture, "block": block},
                     activation=activation,
-                    levels=levels,
+                    levels=LEVELS[activation],
                     seed=seed,
                     state=state / f"{block}-{activation}-{seed}",
                     **FROM_SCRATCH | training,
                 )
-                row = {"block": block, "activation": activation, "levels": levels, "seed": seed}
+                row = {"block": block, "activation": activation, "levels": LEVELS[activation], "seed": seed}
                 rows.append(row | read(checkpoint, limit))
                 print(json.dumps(rows[-1]), flush=True)
     return {
@@ -96,7 +100,7 @@ def from_scratch(
         "gain_over_plain": [
             {"block": block, "activation": activation, "method": method, **_paired(rows, block, activation, method)}
             for block in blocks
-            for activation, _ in SOURCES
+            for activation in activations
             for method in METHODS
             if method != "plain"
         ],
@@ -159,12 +163,15 @@ def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=("fine-tuning", "from-scratch"))
+    parser.add_argument("--blocks", type=lambda text: text.split(","), default=list(BLOCKS))
+    parser.add_argument("--activations", type=lambda text: text.split(","), default=list(LEVELS))
     options = parser.parse_args()
     torch.set_num_threads(1)  # one order of summation
     if options.only != "from-scratch":
         write(NAME, fine_tuning(options.seeds, options.state))
     if options.only != "fine-tuning":
-        write("resnet-from-scratch", from_scratch(options.seeds, options.state))
+        chosen = {"blocks": options.blocks, "activations": options.activations}
+        write("resnet-from-scratch", from_scratch(options.seeds, options.state, **chosen))
 
 
 if __name__ == "__main__":

@@ -51,21 +51,20 @@ def test_bad_choices_are_named(architecture, changed, error, said):
         sl.training.train_new(architecture, **TINY | changed)
 
 
-def test_the_recorded_script_in_small(tmp_path):
-    found = record_papers.from_scratch(1, tmp_path, blocks=("pre_act",), limit=20, architecture=SMALL, **TINY)
-    assert [(row["block"], row["activation"]) for row in found["trainings"]] == [
-        ("pre_act", "clipped_relu"),
-        ("pre_act", "qcfs"),
-    ]
-    for row in found["trainings"]:
-        assert row["images"] == 20
-        assert set(row["plain"]) == set(row["ttrbr"]) == set(row["ecl"]) == {"1", "2", "4", "8"}
-        assert set(row["negative_fraction"].values()) <= {-1e-3, -0.25, -0.5, -1.0}
-        assert row["deviation"]["layer1.0.act1"]["input_std"] == 0
-        assert list(row["deviation"])[-1] == "head.act"
-    gains = {(row["activation"], row["method"]): row for row in found["gain_over_plain"]}
-    first = found["trainings"][0]
-    assert gains["clipped_relu", "ecl"]["4"]["mean"] == pytest.approx(first["ecl"]["4"] - first["plain"]["4"])
+def test_the_recorded_script_in_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_papers, "STEPS", (4, 1))
+    monkeypatch.setattr(record_papers, "ARMS", ("control", "clipped", "ttrbr"))
+    small = {"blocks": ("pre_act",), "activations": ("qcfs",), "limit": 20, "architecture": SMALL}
+    found = record_papers.from_scratch(1, tmp_path, **small, **TINY)
+    (row,) = found["trainings"]
+    assert (row["block"], row["activation"], row["levels"], row["images"]) == ("pre_act", "qcfs", 4, 20)
+    assert set(row["plain"]) == set(row["ttrbr"]) == set(row["ecl"]) == {"1", "4"}
+    assert set(row["negative_fraction"].values()) <= {-1e-3, -0.25, -0.5, -1.0}
+    assert row["deviation"]["layer1.0.act1"]["input_std"] == 0
+    assert list(row["deviation"])[-1] == "head.act"
+    gains = {gain["method"]: gain for gain in found["gain_over_plain"]}
+    assert gains["ecl"]["4"]["mean"] == pytest.approx(row["ecl"]["4"] - row["plain"]["4"])
+    assert gains["ttrbr"]["4"]["low"] is None, "one seed has no interval"
     tuned = record_papers.fine_tuning(1, tmp_path, limit=20, **TINY)
-    assert [arm["name"] for arm in tuned["arms"]] == list(record_papers.ARMS)
-    assert tuned["arms"][3]["own_control"] == "clipped"
+    assert [arm["name"] for arm in tuned["arms"]] == ["control", "clipped", "ttrbr"]
+    assert tuned["arms"][2]["own_control"] == "clipped"
