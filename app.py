@@ -16,6 +16,7 @@ PAGES = {
         ("noise", "Noise", "tune"),
         ("accuracy", "Accuracy", "show_chart"),
         ("flips", "Flips", "compare_arrows"),
+        ("energy", "Energy", "bolt"),
     ],
     "Results": [
         ("runs", "Runs", "list_alt"),

@@ -27,7 +27,17 @@ from snnlab.core.files import write_atomically
 from snnlab.data import ImageSplit, load_dataset
 from snnlab.io import Checkpoint
 from snnlab.models import build
-from snnlab.runs import Run, Store, analyse, default_recipe, fit_noise_run, flips_recipe, flips_run, noise_recipe
+from snnlab.runs import (
+    Run,
+    Store,
+    analyse,
+    default_recipe,
+    energy_run,
+    fit_noise_run,
+    flips_recipe,
+    flips_run,
+    noise_recipe,
+)
 from snnlab.sweeps.tournament import Cells, tournament_run
 
 SEEDS = range(5)
@@ -144,13 +154,14 @@ def trained(bundled: Bundled) -> tuple[Checkpoint, list[dict]]:
 
 
 def record(bundled: Bundled) -> None:
-    """Write the run that the app shows first, and its noise at every snapshot."""
+    """Write the run that the app shows first, its noise at every snapshot, and its operations at every step."""
     recipe = default_recipe(bundled.name, activation=bundled.activation.kind).changed(
         converter={"method": bundled.method, "parameters": bundled.parameters}
     )
     ship(analyse(recipe), f"{bundled.name}.run")
     ship(fit_noise_run(noise_recipe(recipe)), f"{bundled.name}-noise.run")
     ship(flips_run(flips_recipe(recipe)), f"{bundled.name}-flips.run")
+    ship(energy_run(recipe.changed(snapshots=[], traces=0)), f"{bundled.name}-energy.run")
     if bundled is NETWORKS[0]:
         record_tournament(bundled)
 

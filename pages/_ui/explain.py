@@ -1,5 +1,8 @@
 """Explanations beside the numbers: what a picture shows, and how to get the same numbers without the app."""
 
+import shlex
+from collections.abc import Sequence
+
 import streamlit as st
 
 import snnlab as sl
@@ -15,16 +18,18 @@ def popover(title: str, markdown: str, latex: str | tuple[str, ...] = (), citati
             st.caption(citation)
 
 
-def code(recipe: sl.Recipe, verb: str = "evaluate", num_steps: int | None = None) -> None:
+def code(recipe: sl.Recipe, verb: str = "evaluate", num_steps: int | None = None, options: Sequence[str] = ()) -> None:
     """The command line, the recipe and the library calls that give the numbers of this page.
 
     Args:
         recipe: Behind the numbers.
         verb: Of the command line.
         num_steps: T, where the page shows another one than the recipe's.
+        options: Further words of the command line, which are no part of the recipe.
     """
     with st.expander("The same numbers without the app", icon=":material/terminal:"):
         line, recipe_yaml, python = st.tabs(["Command line", "Recipe (YAML)", "Python"])
-        line.code(sl.runs.as_cli(recipe, verb=verb, num_steps=num_steps), language="bash", wrap_lines=True)
+        told = " ".join([sl.runs.as_cli(recipe, verb=verb, num_steps=num_steps), *map(shlex.quote, options)])
+        line.code(told, language="bash", wrap_lines=True)
         recipe_yaml.code(recipe.to_yaml(), language="yaml")
         python.code(sl.runs.as_python(recipe, verb=verb, num_steps=num_steps), language="python", wrap_lines=True)

@@ -25,6 +25,7 @@ _WHERE = {
     "FlipReport": "reports",
     "AccuracyCurve": "reports",
     "ActivityReport": "reports",
+    "ENERGY_COSTS": "reports",
     "Conventions": "reports",
     "AttributionReport": "reports",
     "Comparison": "reports",
@@ -34,6 +35,7 @@ _WHERE = {
     "Gain": "reports",
     "NoiseGain": "reports",
     "ConversionReport": "reports",
+    "EnergyReport": "reports",
     "NeuronTraces": "reports",
     "NoiseReport": "reports",
     "NormalizationReport": "reports",
@@ -55,6 +57,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "ENERGY_COSTS",
     "FLIP_KINDS",
     "AccuracyCurve",
     "ActivityCounter",
@@ -63,6 +66,7 @@ __all__ = [
     "Comparison",
     "Conventions",
     "ConversionReport",
+    "EnergyReport",
     "ErrorBudget",
     "Estimate",
     "FinalEvaluation",
@@ -117,6 +121,7 @@ if TYPE_CHECKING:
     from snnlab.analysis.normalization import rank_normalizations
     from snnlab.analysis.probe import probe_conversion
     from snnlab.analysis.reports import (
+        ENERGY_COSTS,
         FLIP_KINDS,
         AccuracyCurve,
         ActivityReport,
@@ -124,6 +129,7 @@ if TYPE_CHECKING:
         Comparison,
         Conventions,
         ConversionReport,
+        EnergyReport,
         ErrorBudget,
         Estimate,
         FinalEvaluation,

@@ -35,7 +35,8 @@ def synaptic_operations(
 ) -> ActivityReport:
     """Firing rates, and the operations of every layer that incoming spikes cause, exactly.
 
-    A simulation of one's own counts too: ``simulate(..., observe=counter)`` with an ``ActivityCounter``.
+    A simulation of one's own counts too: ``simulate(..., observe=counter, observe_warm_up=counter.warm_up)`` with an
+    ``ActivityCounter``.
 
     Args:
         snn: The converted network; left alone.
@@ -58,7 +59,9 @@ def synaptic_operations(
     """
     images = as_images(data)
     counter = ActivityCounter(snn, images.batch(0, 1), num_steps=num_steps)
-    recording = simulate(snn, images, num_steps=num_steps, observe=counter, progress=progress, **options)
+    recording = simulate(
+        snn, images, num_steps=num_steps, observe=counter, observe_warm_up=counter.warm_up, progress=progress, **options
+    )
     return counter.report(split=recording.split)
 
 
@@ -139,27 +142,37 @@ class ActivityCounter:
         self._sums = np.zeros((num_steps, len(STREAMS)))
         self._products = np.zeros((num_steps, len(STREAMS), len(STREAMS)))
         self._pending: np.ndarray | None = None
-        self._start, self._images = -1, 0
+        self._start, self._images, self._warm_up_steps = -1, 0, 0
 
     def __call__(self, site: str, emitted: Tensor, start: int) -> None:
         """Take what a site emitted, threshold x spikes (T, n, ...), of the images from ``start`` on."""
-        steps, images = emitted.shape[:2]
+        spikes, counts = self._sites[site].count(emitted)
+        self._spikes[site] += spikes
+        self._take(site, counts, emitted.shape[1], start)
+
+    def warm_up(self, site: str, emitted: Tensor, start: int) -> None:
+        """The same for a warm-up: its operations are added to those of t = 1, its spikes to no firing rate."""
+        self._warm_up_steps = len(emitted)
+        _, counts = self._sites[site].count(emitted)
+        total = [tuple(each.sum(axis=0, keepdims=True) for each in found) for found in counts]
+        self._take(site, total, emitted.shape[1], start)
+
+    def _take(self, site: str, counts: Sequence[tuple[np.ndarray, ...]], images: int, start: int) -> None:
+        """Add what one site's spikes cause at the first steps, each (steps, n)."""
         if start != self._start:
             self._close()
             self._start, self._images = start, self._images + images
-            self._pending = np.zeros((steps, images, len(STREAMS)), np.int64)
-        assert self._pending is not None, "the first call makes it"
-        counter = self._sites[site]
-        spikes, counts = counter.count(emitted)
-        self._spikes[site] += spikes
-        for connection, (accumulates, pool_adds, levels) in zip(counter.connections, counts, strict=True):
-            self._syn_ops[connection.row] += accumulates.sum(axis=1)
-            self._pending[..., connection.stream] += accumulates
+            self._pending = np.zeros((self.num_steps, images, len(STREAMS)), np.int64)
+        assert self._pending is not None, "it was made with the first site of these images"
+        for connection, (accumulates, pool_adds, levels) in zip(self._sites[site].connections, counts, strict=True):
+            row, first = connection.row, slice(0, len(accumulates))
+            self._syn_ops[row, first] += accumulates.sum(axis=1)
+            self._pending[first, :, connection.stream] += accumulates
             if connection.pool is not None:
-                self._pool_adds[connection.row] += pool_adds.sum(axis=1)
-                self._levels[connection.row] += levels.sum(axis=1)
-                self._pending[..., STREAMS.index("pool_adds")] += pool_adds
-                self._pending[..., STREAMS.index("pooled_levels")] += levels
+                self._pool_adds[row, first] += pool_adds.sum(axis=1)
+                self._levels[row, first] += levels.sum(axis=1)
+                self._pending[first, :, STREAMS.index("pool_adds")] += pool_adds
+                self._pending[first, :, STREAMS.index("pooled_levels")] += levels
 
     def report(self, *, split: str = "") -> ActivityReport:
         """What was counted so far.
@@ -198,6 +211,7 @@ class ActivityCounter:
             image_products=self._products.copy(),
             images=self._images,
             split=split,
+            warm_up_steps=self._warm_up_steps,
         )
 
     def _close(self) -> None:
@@ -229,7 +243,8 @@ class _SiteCounter:
         self.table = np.stack([_in_memory_order(column) for column in columns], axis=1)  # (neurons, columns)
         self.pools = [None if each.pool is None else _Pool.of(each) for each in connections]
         several = neuron.most_spikes > 1  # elsewhere a look at zero is exact and fast
-        threshold = neuron.threshold.detach().cpu().expand(shape).numpy()
+        worth = neuron.threshold if neuron.output_fraction is None else neuron.threshold * neuron.output_fraction
+        threshold = worth.detach().cpu().expand(shape).numpy()
         self.threshold = _in_memory_order(threshold) if several else np.empty(0, threshold.dtype)
 
     def count(self, emitted: Tensor) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:

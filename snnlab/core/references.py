@@ -148,6 +148,7 @@ REFERENCES = {
         "2205.00459",
     ),
     "He2016b": Reference("He et al.", "Identity Mappings in Deep Residual Networks", "ECCV", 2016, "1603.05027"),
+    "Horowitz2014": Reference("Horowitz", "Computing's Energy Problem (and What We Can Do about It)", "ISSCC", 2014),
     "He2015": Reference(
         "He et al.",
         "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification",

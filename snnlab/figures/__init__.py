@@ -11,6 +11,7 @@ from snnlab.figures.attribution import (
 )
 from snnlab.figures.compare import comparison
 from snnlab.figures.edits import conversion_change
+from snnlab.figures.energy import energy_vs_steps, layer_activity
 from snnlab.figures.export import bundle
 from snnlab.figures.figure import Figure
 from snnlab.figures.final import final_accuracy, ordinal
@@ -54,6 +55,7 @@ __all__ = [
     "bundle",
     "comparison",
     "conversion_change",
+    "energy_vs_steps",
     "errors_over_depth",
     "export",
     "final_accuracy",
@@ -64,6 +66,7 @@ __all__ = [
     "gain_text",
     "gap_over_depth",
     "inside_change",
+    "layer_activity",
     "neuron_trace",
     "noise_by_epoch",
     "noise_gain",

@@ -23,6 +23,7 @@ _WHERE = {
     "default_snapshots": "defaults",
     "default_target": "defaults",
     "doubling_steps": "defaults",
+    "energy_run": "energy",
     "evaluate_final": "final",
     "experiment_sha": "protocol",
     "export_run": "export",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         noise_recipe,
         why_unfit,
     )
+    from snnlab.runs.energy import energy_run
     from snnlab.runs.execute import analyse, fit_noise_run, resolve
     from snnlab.runs.export import export_run
     from snnlab.runs.final import evaluate_final

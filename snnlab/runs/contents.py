@@ -9,7 +9,9 @@ import pandas as pd
 from snnlab import figures
 from snnlab.analysis.reports import (
     AccuracyCurve,
+    ActivityReport,
     AttributionReport,
+    EnergyReport,
     FinalEvaluation,
     FlipReport,
     NoiseGain,
@@ -107,6 +109,10 @@ def _figures(run: Run) -> Iterator[Figure]:
     flips = run.reports.get("flips")
     if isinstance(flips, FlipReport):
         yield from _flip_figures(flips, nearest(target, flips.steps))
+    activity = run.reports.get("activity")
+    if isinstance(activity, ActivityReport):
+        yield figures.energy_vs_steps(EnergyReport.of(activity))
+        yield figures.layer_activity(activity, target)
     losses = run.reports.get("sensitivity")
     if isinstance(losses, SensitivityReport):
         yield figures.sensitivity(losses)
@@ -174,6 +180,9 @@ def _tables(run: Run) -> Iterator[Table]:
     flips = run.reports.get("flips")
     if isinstance(flips, FlipReport):
         yield _flip_table(flips, nearest(target, flips.steps), run.title)
+    activity = run.reports.get("activity")
+    if isinstance(activity, ActivityReport):
+        yield from _energy_tables(activity, target, run.title)
     if run.noise is not None:
         yield _noise_table(run.noise, nearest(target, run.noise.steps), run.title)
 
@@ -214,6 +223,17 @@ def _flip_table(report: FlipReport, step: int, title: str) -> Table:
     columns = ["image", "label", "ann", "snn", "kind", "ann_margin", "snn_margin", "agrees_from", "first_site"]
     told = f"{title}: images on which ANN and SNN disagree at T = {step}, {report.images:,} images of {report.split}"
     return Table(f"flips-t{step}", told, frame[frame["step"] == step][columns])
+
+
+def _energy_tables(report: ActivityReport, step: int, title: str) -> Iterator[Table]:
+    frame = report.to_frame()
+    kept = frame[frame["step"] == step][["layer", "input", "firing_rate", "syn_ops", "ann_macs"]]
+    told = f"{title}: operations of one image up to t = {step}, {report.images:,} images of {report.split}"
+    yield Table(f"operations-t{step}", told, kept)
+    summary = EnergyReport.of(report).summary(step)
+    columns = ["costs", "mac_pj", "ac_pj", "ann_nj", "snn_nj", "ratio", "crossover"]
+    told = f"{title}: energy of one image at t = {step} against the ANN, arithmetic alone"
+    yield Table(f"energy-t{step}", told, summary[columns])
 
 
 def _noise_table(report: NoiseReport, step: int, title: str) -> Table:

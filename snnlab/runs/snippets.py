@@ -13,7 +13,7 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
 
     Args:
         recipe: What to run.
-        verb: ``evaluate``, ``residuals``, ``fit-noise``, ``flips`` or ``attribute``.
+        verb: ``evaluate``, ``residuals``, ``fit-noise``, ``flips``, ``energy`` or ``attribute``.
         num_steps: T; None for the recipe's.
     """
     data, converter = recipe.data, recipe.converter
@@ -99,6 +99,16 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
         return "\n".join([*lines, *_flip_lines(recipe, num_steps or _own_steps(recipe, verb))])
     if recipe.attribution is not None:
         return "\n".join([*lines, *_attribution_lines(recipe.attribution, recipe.seed)])
+    if verb == "energy":
+        dtype = f", dtype=torch.{recipe.dtype}" if recipe.dtype != "float32" else ""
+        return "\n".join(
+            [
+                *lines,
+                f"activity = sl.analysis.synaptic_operations(snn, images, num_steps={recipe.num_steps}{dtype})",
+                "energy = sl.analysis.EnergyReport.of(activity)",
+                f"table = energy.summary({recipe.num_steps})",
+            ]
+        )
     extra = ', candidates="random"' if recipe.traces else ""
     if recipe.dtype != "float32":
         extra += f", dtype=torch.{recipe.dtype}"

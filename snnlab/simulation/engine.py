@@ -65,6 +65,7 @@ def simulate(
     memory: int = DEFAULT_MEMORY,
     fused: bool = True,
     observe: Observer | None = None,
+    observe_warm_up: Observer | None = None,
     observe_states: StateObserver | None = None,
     progress: ProgressCallback = silent,
 ) -> Recording:
@@ -89,6 +90,8 @@ def simulate(
         observe: Called at every site of every micro-batch, input first, with the site's name, what went out
             (T, n, ...), threshold x spikes or what these are worth, and the index of the micro-batch's first image. It
             must not write into the tensor. Micro-batches come in the order of the images; of a warm-up it sees nothing.
+        observe_warm_up: The same for the steps of a warm-up, (warm-up steps, n, ...), before ``observe`` sees those
+            images.
         observe_states: Called likewise with what every neuron came to at each snapshot, ``kernels.States`` of arrays
             (snapshots, n, ...): made anew for every micro-batch, and not at all where nobody asks.
         progress: Called after every micro-batch with images done and in all; cancels by raising ``Cancelled``.
@@ -145,7 +148,8 @@ def simulate(
             x = images.batch(start, stop).to(dtype)
             check_finite(x, start)
             if warm_up:
-                _run(graph, modules, runners, x.to(place), start, warm_up, last_use, None, None, warming=True)
+                seen = observe_warm_up
+                _run(graph, modules, runners, x.to(place), start, warm_up, last_use, seen, None, warming=True)
             logits = _run(graph, modules, runners, x.to(place), start, num_steps, last_use, observe, observe_states)
             read_out.add(logits.reshape(num_steps, stop - start, -1).cpu(), start)
             progress(stop, len(images), "images simulated")

@@ -227,6 +227,7 @@ class _Bench:
                     device=self.device,
                     micro_batch=at_once,
                     observe=counter,
+                    observe_warm_up=None if counter is None else counter.warm_up,
                     progress=progress,
                 )
             except (MemoryError, RuntimeError) as error:

@@ -11,6 +11,7 @@ from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
 from snnlab.analysis.reports.budget import ErrorBudget
 from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
+from snnlab.analysis.reports.energy import Crossover, EnergyReport
 from snnlab.analysis.reports.final import FinalEvaluation
 from snnlab.analysis.reports.flips import FEWEST_ALIKE, FLIP_KINDS, Flip, FlipReport
 from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, OWN_CONTROLS, OWN_WORDS, Gain, NoiseGain
@@ -23,12 +24,14 @@ from snnlab.analysis.reports.residuals import ResidualReport
 from snnlab.analysis.reports.seed_group import SeedGroup
 from snnlab.analysis.reports.sensitivity import LargestScale, SensitivityReport, SiteLoss
 from snnlab.analysis.reports.tournament import COSTS, PairedMethods, Standing, Tournament, TournamentCell
+from snnlab.core.energy import ENERGY_COSTS
 
 __all__ = [
     "BASE",
     "CONTROL",
     "COSTS",
     "CURVES",
+    "ENERGY_COSTS",
     "FEWEST_ALIKE",
     "FLIP_KINDS",
     "WILSON_Z",
@@ -38,6 +41,8 @@ __all__ = [
     "Comparison",
     "Conventions",
     "ConversionReport",
+    "Crossover",
+    "EnergyReport",
     "ErrorBudget",
     "Estimate",
     "FinalEvaluation",

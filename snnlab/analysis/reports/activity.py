@@ -99,6 +99,8 @@ class ActivityReport(Report):
         image_products: Sum over images of products of two such counts, (num_steps, streams, streams), float64.
         images: Number of images.
         split: Their split.
+        warm_up_steps: Steps before t = 1. What their spikes cause is in the counts of t = 1, and so of every t; the
+            firing rates leave them out.
     """
 
     kind: ClassVar[str] = "activity"
@@ -122,6 +124,7 @@ class ActivityReport(Report):
     image_products: np.ndarray
     images: int
     split: str
+    warm_up_steps: int = 0
 
     @classmethod
     def _restore(cls, values: dict[str, Any]) -> Self:
@@ -152,18 +155,19 @@ class ActivityReport(Report):
         inputs, shortcut = np.array(self.inputs), self._shortcut
         image, analog, pooled = inputs == "image", inputs == "analog", (inputs == "pooled") & ~shortcut
         spiking = self.syn_ops[:, :step].sum(axis=1) / self.images
-        often = np.where(image & (rule.first_layer == "once"), 1, step)
+        every = step + self.warm_up_steps
+        often = np.where(image & (rule.first_layer == "once"), 1, every)
         macs = np.where(image | analog, self.ann_macs * often, 0).astype(float)
         acs = spiking.copy()
         if rule.pooled == "separate":
             macs[pooled] += self.pooled_levels[pooled, :step].sum(axis=1) / self.images
             acs[pooled] = self.pool_adds[pooled, :step].sum(axis=1) / self.images
         if rule.first_layer == "once":
-            acs[image] += self.outputs[image] * step
+            acs[image] += self.outputs[image] * every
         if rule.biases:
             # What is kept of a constant image has its bias in it.
             added = self.has_bias & ~(image & (rule.first_layer == "once"))
-            acs[added] += self.outputs[added] * step
+            acs[added] += self.outputs[added] * every
         if not rule.residual_adds:
             acs[shortcut] = 0.0
         return macs, acs

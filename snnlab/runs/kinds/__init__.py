@@ -20,6 +20,7 @@ KINDS = {
     "sensitivity": "noise:lose_by_site",
     "largest_scale": "noise:scale_that_costs",
     "flips": "flips:run_flips",
+    "energy": "energy:run_energy",
     "final": "final:run_final",
     "probe": "probe:probe_edit",
     "experiment": "snnlab.sweeps.jobs:run_experiment",

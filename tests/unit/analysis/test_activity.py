@@ -135,6 +135,23 @@ def test_a_group_neuron_counts_every_spike():
     assert report.per_image(1) == 25.0
 
 
+def test_a_warm_up_counts_for_energy_and_not_for_firing_rates():
+    checkpoint = sl.example("digits-vgg-qcfs-L8")
+    snn, images = sl.convert(checkpoint.build(), "srp"), checkpoint.data("dev", limit=5)
+    report = sl.analysis.synaptic_operations(snn, images, num_steps=2, micro_batch=2)
+    warm = snn.warm_up_steps
+    assert report.warm_up_steps == warm > 0
+    without = sl.analysis.ActivityCounter(snn, images.batch(0, 1), num_steps=2)
+    recording = sl.simulate(snn, images, num_steps=2, observe=without)
+    alone = without.report()
+    assert (report.syn_ops[1:, 0] > alone.syn_ops[1:, 0]).any()
+    assert np.array_equal(report.syn_ops[:, 1], alone.syn_ops[:, 1])
+    assert np.array_equal(report.firing_rates(2), alone.firing_rates(2))
+    assert report.spikes.sum() == sum(site.total_spikes for site in recording.sites.values())
+    first = report.layer_operations(2)[0][0]
+    assert first == (2 + warm) * report.ann_macs[0]
+
+
 def test_a_negative_spike_costs_as_much():
     snn, _ = converted(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 5)), 4)
     report = fired(snn, (4,), {"1": torch.tensor([[[1.0, 0, -1]]])})
