@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, curves, explain, label, names, published, reports, shell, show, state
+from pages._ui import cached, curves, exit_panel, explain, label, names, published, reports, shell, show, state
 from pages._ui.show import Column
 
 NOISY = "noisy_ann"
@@ -255,6 +255,7 @@ def draw(view: shell.View, run: "sl.runs.Run") -> None:
     drawn = curves.figure(titles, log_steps=log_steps, within=within, noise=noise, literature=tuple(literature))
     show.figure(drawn, "accuracy-figure")
     draw_summary(lines, within)
+    exit_panel.draw(run)
     st.header("By time-step", anchor=False)
     elsewhere = published.steps(literature, sorted(set(steps["T"])))
     shown = pd.concat([steps, elsewhere], ignore_index=True) if len(elsewhere) else steps

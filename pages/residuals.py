@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, explain, label, selection, shell, show, sidebar
+from pages._ui import cached, explain, label, selected_residuals, selection, shell, show, sidebar
 from pages._ui.residual_view import chosen, pack, place, reports, residual_view
 from pages._ui.residual_view.shared import shared, told
 
@@ -176,7 +176,7 @@ def draw(run: sl.runs.Run, report: sl.analysis.ResidualReport, view: shell.View)
     t, site, problems = place.find(run.id, report, view.target, shown)
     for problem in problems:
         st.warning(label.md(problem, 600), icon=":material/link_off:")
-    selection.draw(run)
+    selected = selection.draw(run)
     other, theirs, note, other_name = view.compare, None, "", ""
     if other is not None:
         theirs, note = comparable(run, report, other)
@@ -197,6 +197,8 @@ def draw(run: sl.runs.Run, report: sl.analysis.ResidualReport, view: shell.View)
     if state.ask:
         chosen.ask(run, state.ask)
     chosen.follow()
+    if selected is not None:
+        selected_residuals.draw(run, report, selected, site, t)
     rows = table(run.id, report)
     now = rows[rows["step"] == t]
     draw_table(now, t)

@@ -32,6 +32,8 @@ from snnlab.runs import (
     Store,
     analyse,
     default_recipe,
+    early_exit_recipe,
+    early_exit_run,
     energy_run,
     fit_noise_run,
     flips_recipe,
@@ -162,6 +164,7 @@ def record(bundled: Bundled) -> None:
     ship(fit_noise_run(noise_recipe(recipe)), f"{bundled.name}-noise.run")
     ship(flips_run(flips_recipe(recipe)), f"{bundled.name}-flips.run")
     ship(energy_run(recipe.changed(snapshots=[], traces=0)), f"{bundled.name}-energy.run")
+    ship(early_exit_run(early_exit_recipe(recipe)), f"{bundled.name}-exit.run")
     if bundled is NETWORKS[0]:
         record_tournament(bundled)
 

@@ -26,12 +26,14 @@ TITLES = {
     "candidates": "Find the network",
     "evaluate_ann": "Evaluate the ANN",
     "trace": "Trace one neuron",
+    "selected": "Residuals of the selection",
     "noise": "Fit the noise",
     "noisy": "Noisy ANN",
     "sensitivity": "Which site matters",
     "largest_scale": "Largest scale of the noise",
     "probe": "Probe the conversion",
     "flips": "Find flips",
+    "early-exit": "Early exit",
     "final": "Final evaluation",
     "experiment": "Train with noise",
     "pace": "Time a few batches",
@@ -48,6 +50,7 @@ _PAGES = {
     "experiment": "pages/train.py",
     "flips": "pages/flips.py",
     "tournament": "pages/tournament.py",
+    "early-exit": "pages/accuracy.py",
     "final": "pages/final.py",
 }
 """Where the results of other kinds are seen."""

@@ -15,6 +15,7 @@ from snnlab.cli import options as opt
 from snnlab.cli import runs
 from snnlab.cli.attribute import attribute
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
+from snnlab.cli.early_exit import early_exit
 from snnlab.cli.energy import energy
 from snnlab.cli.flips import flips
 from snnlab.cli.launcher import DEFAULT_PORT, LOOPBACK, start_app
@@ -321,6 +322,7 @@ app.command("fit-noise")(_verb(fit_noise))
 app.command("flips")(_verb(flips))
 app.command("attribute")(_verb(attribute))
 app.command("energy")(_verb(energy))
+app.command("early-exit")(_verb(early_exit))
 
 
 def residuals_as_json(report: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from snnlab.figures.attribution import (
     attribution_sites,
 )
 from snnlab.figures.compare import comparison
+from snnlab.figures.early_exit import early_exit
 from snnlab.figures.edits import conversion_change
 from snnlab.figures.energy import energy_vs_steps, layer_activity
 from snnlab.figures.export import bundle
@@ -55,6 +56,7 @@ __all__ = [
     "bundle",
     "comparison",
     "conversion_change",
+    "early_exit",
     "energy_vs_steps",
     "errors_over_depth",
     "export",

@@ -24,6 +24,8 @@ _WHERE = {
     "default_target": "defaults",
     "doubling_steps": "defaults",
     "energy_run": "energy",
+    "early_exit_recipe": "defaults",
+    "early_exit_run": "early_exit",
     "evaluate_final": "final",
     "experiment_sha": "protocol",
     "export_run": "export",
@@ -61,10 +63,12 @@ if TYPE_CHECKING:
         default_snapshots,
         default_target,
         doubling_steps,
+        early_exit_recipe,
         flips_recipe,
         noise_recipe,
         why_unfit,
     )
+    from snnlab.runs.early_exit import early_exit_run
     from snnlab.runs.energy import energy_run
     from snnlab.runs.execute import analyse, fit_noise_run, resolve
     from snnlab.runs.export import export_run

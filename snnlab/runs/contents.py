@@ -11,6 +11,7 @@ from snnlab.analysis.reports import (
     AccuracyCurve,
     ActivityReport,
     AttributionReport,
+    EarlyExit,
     EnergyReport,
     FinalEvaluation,
     FlipReport,
@@ -106,6 +107,9 @@ def _figures(run: Run) -> Iterator[Figure]:
         step = nearest(target, run.noise.targets)
         yield figures.noise_profile(run.noise, step)
         yield figures.noise_scales(run.noise, step)
+    exits = run.reports.get("early_exit")
+    if isinstance(exits, EarlyExit):
+        yield figures.early_exit(exits)
     flips = run.reports.get("flips")
     if isinstance(flips, FlipReport):
         yield from _flip_figures(flips, nearest(target, flips.steps))

@@ -132,3 +132,9 @@ def attribution_recipe(recipe: Recipe, choice: AttributionChoice | None = None) 
     whole = {name: value for name, value in recipe.to_dict().items() if name not in _NOT_OF_ONE_IMAGE}
     data = recipe.data.model_dump(exclude={"limit"}, exclude_none=True)
     return Recipe.parse({**whole, "data": data, "attribution": own})
+
+
+def early_exit_recipe(recipe: Recipe) -> Recipe:
+    """The recipe of early exit for a run in view: the same chain, without what it does not need."""
+    limit = min(recipe.data.limit or DEFAULT_IMAGES, DEFAULT_IMAGES)
+    return recipe.changed(data={"limit": limit}, snapshots=(), traces=0, noise=None)

@@ -32,6 +32,7 @@ VERBS = {
         Verb("budget", "error budget", "budget", "budget of "),
         Verb("restore", "site restoration", "restore", "restoration of "),
         Verb("flips", "flips", "flips", "flips of "),
+        Verb("early-exit", "early exit", "early-exit", "early exit of "),
         Verb("energy", "energy", "energy", "energy of "),
         Verb("attribution", "attribution", "attribute", "attribution of "),
         Verb("diagnosis", "diagnosis", "diagnose", "diagnosis of "),

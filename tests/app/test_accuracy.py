@@ -130,3 +130,19 @@ def test_only_noise_of_this_conversion_counts(store, analysed, noisy, at_page):
     assert curves.noise_of(edited) == ""
     store.save(dataclasses.replace(by_hand, id="8" * 32))
     assert curves.noise_of(edited) == "8" * 32
+
+
+def test_early_exit_is_there_at_first_sight_and_asked_for_elsewhere(at_page, pool, store, analysed):
+    (exits,) = [run for run in store.shipped() if run.verb == "early-exit" and run.card["name"] == VGG]
+    at = at_page("accuracy")
+    report = exits.reports["early_exit"]
+    assert f"**{report.found.steps:.2f} steps on average**" in said(at)
+    assert "chosen on 135 images of validation" in said(at)
+    assert any("snnlab early-exit" in block.value for block in at.code)
+
+    run = analysed[VGG]
+    card = {**run.card, "sha256": "0" * 64}
+    store.save(dataclasses.replace(run, id="8" * 32, card=card, recipe=run.recipe.changed(seed=9)))
+    at = at_page("accuracy", run="8" * 12)
+    at.button(key="early-exit-start").click().run()
+    assert pool.last("early-exit").arguments["recipe"]["data"]["split"] == "dev"

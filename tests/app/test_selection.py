@@ -60,3 +60,26 @@ def test_only_what_the_run_has_can_be_chosen(shipped):
         selection.choose_image(run, 270)
     with pytest.raises(IndexError, match="no image of the run"):
         selection.choose_class(dataclasses.replace(run, reports={**run.reports, "accuracy": of_one_class}), 3)
+
+
+def test_residuals_of_the_selected_image_stand_beside_all(at_page, pool):
+    from snnlab.runs.kinds import find
+
+    pool.answers["selected"] = lambda arguments: find("selected")(progress=lambda *_: None, **arguments)
+    at = at_page("residuals", chosen="digits-dev-image-17", T="2")
+    job = pool.last("selected")
+    assert job.arguments["images"] == [17]
+    assert job.arguments["step"] == 2
+    drawn = [c for c in at.get("bidi_component") if "snnlab_figure" in c.proto.component_name]
+    assert len(drawn) == 1
+    assert any("What is left over for image 17 of dev alone?" in header.value for header in at.header)
+    assert any("1 image, simulated alone; all 270 images in green" in text.value for text in at.markdown)
+
+
+def test_a_class_asks_for_its_images_and_nothing_selected_asks_nothing(at_page, pool, shipped):
+    at_page("residuals", chosen="digits-dev-class-3", T="2")
+    labels = shipped[VGG].reports["accuracy"].labels
+    assert pool.last("selected").arguments["images"] == [i for i in range(270) if labels[i] == 3]
+    pool.kept.clear()
+    at_page("residuals")
+    assert not [job for job in pool.kept.values() if job.kind == "selected"]

@@ -3,7 +3,7 @@ import pytest
 from snnlab import figures
 from tests.unit.figures.synthetic import attribution, conversion, curve, residuals, traces, tuned
 from tests.unit.figures.synthetic_gain import noise_gain_report, site_losses
-from tests.unit.figures.synthetic_runs import comparison, flips, seed_group
+from tests.unit.figures.synthetic_runs import comparison, early_exit, flips, seed_group
 from tests.unit.figures.synthetic_tournament import TITLES, tournament_report
 
 HOSTILE = "<b>x</b> $\\alpha_{1}$ & %{y} =cmd|' /C calc'!A0 \x00\u202e\n~^#_{} 日本"
@@ -42,6 +42,8 @@ def every_figure() -> dict[str, figures.Figure]:
         "flip_sites_hostile": figures.flip_sites(flips(2, names=(HOSTILE, "b" * 200)), 8, 0),
         "flip_classes": figures.flip_confusion(flips(2), 1),
         "flip_classes_100": figures.flip_confusion(flips(2, classes=100), 1),
+        "exit": figures.early_exit(early_exit()),
+        "exit_T1": figures.early_exit(early_exit(num_steps=1)),
         "seeds": figures.seed_group(seed_group(num_steps=32)),
         "seeds_1": figures.seed_group(seed_group(1, name=HOSTILE), log_steps=True),
         "seeds_T1": figures.seed_group(seed_group(2, num_steps=1)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from snnlab.analysis.reports import Comparison, FlipReport, SeedGroup
+from snnlab.analysis.reports import Comparison, EarlyExit, FlipReport, SeedGroup
 from snnlab.analysis.reports.comparison import QUANTITIES
 
 
@@ -87,3 +87,12 @@ def flips(sites: int = 19, *, images: int = 60, num_steps: int = 8, classes: int
         classes=tuple(f"class {place}" for place in range(classes)),
         split="dev",
     )
+
+
+def early_exit(num_steps: int = 8, images: int = 60) -> EarlyExit:
+    """Margins that grow with t; images with larger ones are right more often."""
+    rng = np.random.default_rng(0)
+    margins = [np.cumsum(rng.random((num_steps, images)), axis=0).astype(np.float32) for _ in range(2)]
+    correct = [margin + rng.normal(0, 0.8, margin.shape) > 0.9 for margin in margins]
+    ann = rng.random(images) < 0.95
+    return EarlyExit("x", margins[0], correct[0], ann, "dev", margins[1], correct[1], "validation")

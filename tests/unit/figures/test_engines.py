@@ -22,6 +22,7 @@ KINDS = (
     *("site", "site_hostile", "spike_errors", "profile", "profile_110", "trace", "trace_T1", "trace_hostile"),
     *("changes", "changes_110", "comparison", "comparison_110", "comparison_hostile"),
     *("flips", "flips_T1", "flip_sites", "flip_sites_110", "flip_sites_hostile", "flip_classes", "flip_classes_100"),
+    *("exit", "exit_T1"),
     *("seeds", "seeds_1", "seeds_T1"),
     *("explained", "explained_one", "explained_hostile", "explained_curves", "explained_over_T", "explained_sites"),
     *("sensitivity", "sensitivity_110", "inside", "errors", "tuning", "tuning_110"),
