@@ -30,12 +30,26 @@ def draw(run: "sl.runs.Run") -> None:
             if found.stale:
                 st.caption(":material/history: Of another conversion of this checkpoint, or of other images.")
                 EXIT.offer(recipe, "Find it for the run in view")
-            _draw(found.run, found.report)
+            steps = sl.runs.default_snapshots(found.report.num_steps)
+            last = st.selectbox(
+                "Stop at the latest after T",
+                steps,
+                index=len(steps) - 1,
+                key=f"accuracy-exit-last-{found.run.id}",
+                width=210,
+                help="The limit is chosen anew for each",
+            )
+            _draw(found.run, _up_to(found.run.id, last, found.report))
         st.code(sl.runs.as_cli(recipe, verb="early-exit"), language="bash", wrap_lines=True)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _figure(run_id: str, _report: "sl.analysis.EarlyExit") -> "sl.figures.Figure":
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _up_to(run_id: str, last: int, _report: "sl.analysis.EarlyExit") -> "sl.analysis.EarlyExit":
+    return _report.up_to(last)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figure(run_id: str, last: int, _report: "sl.analysis.EarlyExit") -> "sl.figures.Figure":
     return sl.figures.early_exit(_report)
 
 
@@ -47,7 +61,7 @@ def _draw(run: "sl.runs.Run", report: "sl.analysis.EarlyExit") -> None:
             f":material/info: The network's training may have seen the {report.choosing_split} images (seen: {seen}): "
             "their margins are then larger than those of new images, and the limit costs more."
         )
-    drawn = _figure(run.id, report)
+    drawn = _figure(run.id, report.num_steps, report)
     show.figure(drawn, "accuracy-exit")
     _table(report)
     with st.container(horizontal=True, gap="small"):

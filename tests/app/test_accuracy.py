@@ -140,6 +140,9 @@ def test_early_exit_is_there_at_first_sight_and_asked_for_elsewhere(at_page, poo
     assert "chosen on 135 images of validation" in said(at)
     assert any("snnlab early-exit" in block.value for block in at.code)
 
+    at.selectbox(key=f"accuracy-exit-last-{exits.id}").set_value(4).run()
+    assert f"**{report.up_to(4).found.steps:.2f} steps on average**" in said(at)
+
     run = analysed[VGG]
     card = {**run.card, "sha256": "0" * 64}
     store.save(dataclasses.replace(run, id="8" * 32, card=card, recipe=run.recipe.changed(seed=9)))

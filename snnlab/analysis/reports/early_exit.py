@@ -1,6 +1,6 @@
 """Stopping each image when its margin passes a limit: accuracy against the time-steps that are spent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -94,6 +94,17 @@ class EarlyExit(Report):
     def num_steps(self) -> int:
         """T, at which every image stops."""
         return len(self.margins)
+
+    def up_to(self, step: int) -> "EarlyExit":
+        """The same networks and images with an earlier last step; the limit is chosen anew.
+
+        Raises:
+            SnnlabError: The step lies outside 1..T.
+        """
+        if not 1 <= step <= self.num_steps:
+            raise SnnlabError(f"t = {step} lies outside 1..{self.num_steps}, the simulated time-steps.")
+        names = ("margins", "correct", "choosing_margins", "choosing_correct")
+        return replace(self, **{name: getattr(self, name)[:step] for name in names})
 
     @cached_property
     def limits(self) -> np.ndarray:

@@ -58,6 +58,17 @@ def test_the_ends_of_the_curve_are_one_step_and_all():
     assert found.to_frame()["chosen"].sum() == 1
 
 
+def test_an_earlier_last_step_is_that_simulation():
+    found = report()
+    short = found.up_to(3)
+    assert short.num_steps == 3
+    assert short.chosen == literal.chosen(
+        found.choosing_margins[:3].T, found.choosing_correct[:3].T, short.limits.tolist(), 0.0
+    )
+    with pytest.raises(SnnlabError, match=r"outside 1\.\.6"):
+        found.up_to(7)
+
+
 def test_one_image_one_step_and_the_store():
     found = report(images=1, num_steps=1)
     assert found.found.steps == 1.0
