@@ -8,6 +8,7 @@ import pandas as pd
 
 from snnlab import figures
 from snnlab.analysis.reports import (
+    COSTS,
     AccuracyCurve,
     ActivityReport,
     AttributionReport,
@@ -19,6 +20,7 @@ from snnlab.analysis.reports import (
     NoiseReport,
     ResidualReport,
     SensitivityReport,
+    Tournament,
 )
 from snnlab.figures import Figure, tables
 from snnlab.runs.defaults import default_snapshots, default_target
@@ -97,7 +99,9 @@ def _figures(run: Run) -> Iterator[Figure]:
         yield from _attribution_figures(one)
         return
     target = target_of(run)
-    final = run.reports.get("final")
+    final, tournament = run.reports.get("final"), run.reports.get("tournament")
+    if isinstance(tournament, Tournament):
+        yield from _tournament_figures(tournament)
     if isinstance(final, FinalEvaluation):
         yield figures.final_accuracy(final)
     else:
@@ -144,6 +148,17 @@ def _attribution_figures(report: AttributionReport) -> Iterator[Figure]:
     if report.steps:
         yield figures.attribution_convergence(report)
         yield figures.attribution_sites(report)
+
+
+def _tournament_figures(report: Tournament) -> Iterator[Figure]:
+    """Accuracy against every cost that was counted, and differences to the best at each T."""
+    frame = report.to_frame()
+    for cost in COSTS:
+        if frame[cost].notna().any():
+            yield figures.tournament_pareto(report, cost)
+    for step in report.steps:
+        if best := report.best(step):
+            yield figures.tournament_paired(report, step, best[0])
 
 
 def _residual_figures(report: ResidualReport | None, target: int) -> Iterator[Figure]:

@@ -259,3 +259,18 @@ def test_a_tournament_of_another_recipe_part_is_left_alone():
     assert "tournament" not in plain.to_dict()
     assert plain.converter.method == "max_norm"
     assert tiny().num_steps == 4
+
+
+def test_what_a_stored_tournament_leaves_with(done):
+    run, _, store = done
+    stored = Store(store.location).get(Store(store.location).save(run))
+    names = [figure.name for figure in sl.runs.figures_of(stored)]
+    assert {"tournament-total-latency", "tournament-syn-ops", "tournament-paired-t2"} <= set(names)
+    assert sl.runs.line_of(stored) == "snnlab tournament --recipe recipe.yaml"
+
+
+def test_the_recorded_contests_are_valid_recipes(tmp_path):
+    from scripts.record_tournament import CONTESTS, recipe_of
+
+    for name in CONTESTS:
+        assert recipe_of(name, tmp_path).tournament.steps

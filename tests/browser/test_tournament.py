@@ -1,0 +1,45 @@
+"""Tournament as a user does: read the bundled one, run two methods, find the result by its link."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import PATIENCE, quiet
+
+pytestmark = pytest.mark.browser
+SLOW = 8 * PATIENCE  # a worker that starts, and four small conversions
+
+
+def test_from_the_bundled_one_over_the_form_to_a_link(open_page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page("tournament", height=1600)
+    page.get_by_text("Most accurate at each T").wait_for()
+    quiet(page)
+    found = axe.run(page).response["violations"]
+    assert not found, [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
+    page.get_by_role("button", name="New tournament").click()
+    page.get_by_role("heading", name="1 Who takes part").wait_for()
+    for name in ("Percentile norm", "SNN calibration, light", "Optimal shift", "OPI †", "SRP"):
+        page.get_by_role("button", name=name, exact=True).click()
+        page.wait_for_timeout(300)
+        quiet(page)
+    seeds = page.get_by_role("spinbutton", name="Calibration seeds")
+    seeds.fill("1")
+    seeds.press("Enter")
+    page.get_by_text("2 cells: method × T × draw").wait_for(timeout=SLOW)
+    page.get_by_role("button", name="Run the tournament").click()
+    page.get_by_text("Most accurate at each T").wait_for(timeout=SLOW)
+    quiet(page)
+    assert re.search(r"tournament=[0-9a-f]{12}", page.url)
+    region = "Accuracy of every method at every T, in percent with 95 % intervals"
+    table = page.get_by_role("region", name=region).inner_text()
+    assert "Max norm" in table
+    assert "SRP" not in table
+    for width, scheme in ((800, "dark"), (1024, "light")):
+        again = open_page(page.url.split("/", 3)[3], width=width, scheme=scheme)
+        again.get_by_text("Most accurate at each T").wait_for()
+        quiet(again)
+        main = "document.querySelector('[data-testid=stMain]')"
+        assert again.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
+        assert "Max norm" in again.get_by_role("region", name=region).inner_text()
+        again.close()
