@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from snnlab.analysis.reports import Tournament
 from snnlab.cli.tournament import told, tournament_as_json
 from snnlab.core.errors import SnnlabError
 from snnlab.core.files import write_atomically
@@ -69,7 +70,8 @@ def record(name: str, data: Path, store: Store, out: Path, *, only_kept: bool) -
     )
     looks = 0 if only_kept else store.record(run)
     report = run.reports["tournament"]
-    print("\n".join([f"{name}:", *told(report), ""]), flush=True)  # type: ignore[arg-type]  # stored under its own name
+    assert isinstance(report, Tournament), "stored under its own name"
+    print("\n".join([f"{name}:", *told(report), ""]), flush=True)
     recipe = run.recipe.identity()
     result = {
         "name": name,
@@ -77,7 +79,7 @@ def record(name: str, data: Path, store: Store, out: Path, *, only_kept: bool) -
         "recipe": recipe,
         "environment": run.environment,
         **tournament_as_json(report),
-    }  # type: ignore[arg-type]
+    }
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / f"{name}.json", (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
 
