@@ -14,7 +14,7 @@ from snnlab.runs.jobs import LOCAL, RESTARTABLE, Job
 from snnlab.runs.store import Store
 from snnlab.runs.worker_process import ASK, BATCH, OPEN
 
-INTERACTIVE = ("open", "trace", "noisy", "probe", "pace", "tournament_pace")
+INTERACTIVE = ("open", "trace", "selected", "noisy", "probe", "pace", "tournament_pace")
 """Kinds that take seconds at most: they never wait behind batch work."""
 
 MOST_WAITING = 20

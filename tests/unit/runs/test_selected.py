@@ -12,6 +12,7 @@ from snnlab.analysis.reports import Report
 from snnlab.core.errors import DataError, RecipeError
 from snnlab.runs import default_recipe
 from snnlab.runs.kinds import find
+from snnlab.runs.pool import INTERACTIVE
 
 VGG = "digits-vgg-qcfs-L8"
 RECIPE = default_recipe(VGG, num_steps=4, limit=20).to_dict()
@@ -22,6 +23,10 @@ def ask(images, step=2):
     packed = json.loads(json.dumps(answer, allow_nan=False))["report"]
     archive = np.load(io.BytesIO(base64.b64decode(packed["arrays"])))
     return Report.from_payload(packed["values"], dict(archive))
+
+
+def test_it_is_a_question_that_waits_behind_no_batch_work():
+    assert "selected" in INTERACTIVE
 
 
 def test_they_are_a_simulation_of_these_images_alone():
