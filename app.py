@@ -15,6 +15,7 @@ PAGES = {
         ("residuals", "Residuals", "stacked_bar_chart"),
         ("noise", "Noise", "tune"),
         ("accuracy", "Accuracy", "show_chart"),
+        ("budget", "Error budget", "account_balance"),
         ("flips", "Flips", "compare_arrows"),
         ("energy", "Energy", "bolt"),
     ],

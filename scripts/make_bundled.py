@@ -31,6 +31,8 @@ from snnlab.runs import (
     Run,
     Store,
     analyse,
+    budget_recipe,
+    budget_run,
     default_recipe,
     early_exit_recipe,
     early_exit_run,
@@ -39,6 +41,7 @@ from snnlab.runs import (
     flips_recipe,
     flips_run,
     noise_recipe,
+    restore_run,
 )
 from snnlab.sweeps.tournament import Cells, tournament_run
 
@@ -165,6 +168,8 @@ def record(bundled: Bundled) -> None:
     ship(flips_run(flips_recipe(recipe)), f"{bundled.name}-flips.run")
     ship(energy_run(recipe.changed(snapshots=[], traces=0)), f"{bundled.name}-energy.run")
     ship(early_exit_run(early_exit_recipe(recipe)), f"{bundled.name}-exit.run")
+    ship(budget_run(budget_recipe(recipe)), f"{bundled.name}-budget.run")
+    ship(restore_run(budget_recipe(recipe)), f"{bundled.name}-restore.run")
     if bundled is NETWORKS[0]:
         record_tournament(bundled)
 

@@ -10,6 +10,8 @@ _WHERE = {
     "error_budget": "budget",
     "attribute": "attribution",
     "predict": "accuracy",
+    "restoration": "restored",
+    "restored_logits": "restored",
     "rank_normalizations": "normalization",
     "residuals": "residual_membrane",
     "conversion_report": "conversion",
@@ -46,6 +48,7 @@ _WHERE = {
     "Probe": "reports",
     "Report": "reports",
     "ResidualReport": "reports",
+    "Restoration": "reports",
     "SeedGroup": "reports",
     "LargestScale": "reports",
     "SensitivityReport": "reports",
@@ -87,6 +90,7 @@ __all__ = [
     "Probe",
     "Report",
     "ResidualReport",
+    "Restoration",
     "SeedGroup",
     "SensitivityReport",
     "SiteLoss",
@@ -106,6 +110,8 @@ __all__ = [
     "probe_conversion",
     "rank_normalizations",
     "residuals",
+    "restoration",
+    "restored_logits",
     "sensitivity",
     "synaptic_operations",
     "trace_neuron",
@@ -152,6 +158,7 @@ if TYPE_CHECKING:
         Probe,
         Report,
         ResidualReport,
+        Restoration,
         SeedGroup,
         SensitivityReport,
         SiteLoss,
@@ -162,6 +169,7 @@ if TYPE_CHECKING:
         wilson_interval,
     )
     from snnlab.analysis.residual_membrane import residuals
+    from snnlab.analysis.restored import restoration, restored_logits
     from snnlab.analysis.which_site import largest_scale, sensitivity
 
 

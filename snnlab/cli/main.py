@@ -14,6 +14,7 @@ from snnlab import __version__
 from snnlab.cli import options as opt
 from snnlab.cli import runs
 from snnlab.cli.attribute import attribute
+from snnlab.cli.budget import budget, restore
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
 from snnlab.cli.early_exit import early_exit
 from snnlab.cli.energy import energy
@@ -323,6 +324,8 @@ app.command("flips")(_verb(flips))
 app.command("attribute")(_verb(attribute))
 app.command("energy")(_verb(energy))
 app.command("early-exit")(_verb(early_exit))
+app.command("budget")(_verb(budget))
+app.command("restore")(_verb(restore))
 
 
 def residuals_as_json(report: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Figures and tables from Reports: plotly on screen, matplotlib on paper. Imports neither torch nor Streamlit."""
 
+from snnlab.core.stages import stage_of
 from snnlab.figures import export, style, tables
 from snnlab.figures.accuracy import accuracy_vs_steps
 from snnlab.figures.arms import arm_name, arm_note, arm_role, gain_table, gain_text, own_gains_told
@@ -9,6 +10,7 @@ from snnlab.figures.attribution import (
     attribution_maps,
     attribution_sites,
 )
+from snnlab.figures.budget import error_channels, error_terms, error_waterfall
 from snnlab.figures.compare import comparison
 from snnlab.figures.early_exit import early_exit
 from snnlab.figures.edits import conversion_change
@@ -19,6 +21,7 @@ from snnlab.figures.final import final_accuracy, ordinal
 from snnlab.figures.flips import FLIP_NAMES, FLIP_ROLES, flip_confusion, flip_sites, flips_over_steps
 from snnlab.figures.gain import noise_gain
 from snnlab.figures.gap import gap_over_depth, noise_by_epoch, std_by_epoch
+from snnlab.figures.gap_quantiles import gap_quantiles
 from snnlab.figures.group import seed_group
 from snnlab.figures.inside import errors_over_depth, inside_change
 from snnlab.figures.neuron import neuron_trace
@@ -26,7 +29,7 @@ from snnlab.figures.noise import noise_gap, noise_profile, noise_scales
 from snnlab.figures.overview import residual_overview
 from snnlab.figures.paper_table import PaperTable, paper_table
 from snnlab.figures.residuals import residual_site, spike_errors
-from snnlab.figures.rows import stage_of
+from snnlab.figures.restored import restoration
 from snnlab.figures.sites import site_profile
 from snnlab.figures.tournament import (
     COST_NAMES,
@@ -58,6 +61,9 @@ __all__ = [
     "conversion_change",
     "early_exit",
     "energy_vs_steps",
+    "error_channels",
+    "error_terms",
+    "error_waterfall",
     "errors_over_depth",
     "export",
     "final_accuracy",
@@ -67,6 +73,7 @@ __all__ = [
     "gain_table",
     "gain_text",
     "gap_over_depth",
+    "gap_quantiles",
     "inside_change",
     "layer_activity",
     "neuron_trace",
@@ -80,6 +87,7 @@ __all__ = [
     "paper_table",
     "residual_overview",
     "residual_site",
+    "restoration",
     "seed_group",
     "sensitivity",
     "site_profile",

@@ -7,9 +7,10 @@ import pandas as pd
 
 from snnlab.analysis.reports import NoiseGain
 from snnlab.core.errors import SnnlabError
+from snnlab.core.stages import stage_of
 from snnlab.figures.arms import OVER_DEPTH, arm_name, arm_role
 from snnlab.figures.figure import Figure
-from snnlab.figures.rows import NAMED_ROWS, stage_of
+from snnlab.figures.rows import NAMED_ROWS
 from snnlab.figures.scene import Axis, Layout, Line, Mark, Panel, number_ticks
 from snnlab.figures.style import shorten
 from snnlab.figures.tables import number

@@ -101,7 +101,7 @@ def noise_gap(report: NoiseReport, site: str | int, step: int, *, std: float | N
     Raises:
         SnnlabError: No such site, or the gap was not measured at that step.
     """
-    i, j = _site(report, site), report.step_index(step)
+    i, j = site_index(report, site), report.step_index(step)
     lattice, threshold = report.lattice[j], float(report.thresholds[i])
     share = report.gap_counts[i, j] / report.count[i]
     gap = np.arange(-GAP_REACH, GAP_REACH + 1) / lattice
@@ -214,7 +214,8 @@ def _bin_share(x: np.ndarray, std: float, width: float) -> np.ndarray:
     return np.array(below[len(x) :]) - np.array(below[: len(x)])
 
 
-def _site(report: NoiseReport, site: str | int) -> int:
+def site_index(report: NoiseReport, site: str | int) -> int:
+    """Index of a site, given by name or index; raises SnnlabError where there is none."""
     if isinstance(site, int) and 0 <= site < len(report.names):
         return site
     if site not in report.names:

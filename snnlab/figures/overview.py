@@ -7,8 +7,9 @@ import pandas as pd
 
 from snnlab.analysis.reports import ResidualReport
 from snnlab.core.histogram import CLASSES, EXCESS, MISSING, SILENT
+from snnlab.core.stages import stage_of
 from snnlab.figures.figure import Figure
-from snnlab.figures.rows import Rows, arrange, stage_of
+from snnlab.figures.rows import Rows, arrange
 from snnlab.figures.scene import (
     Areas,
     Axis,

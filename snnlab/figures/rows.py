@@ -1,11 +1,11 @@
 """Sites as rows, input first, top to bottom: positions, names, stages; used by every chart that lists sites."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from snnlab.core.stages import stage_of
 from snnlab.figures.scene import Axis
 from snnlab.figures.style import shorten
 
@@ -58,16 +58,6 @@ class Rows:
     def blank_axis(self) -> Axis:
         """The same axis without names, for panels further right."""
         return Axis(self.end, -0.5, line=False)
-
-
-def stage_of(name: str) -> str:
-    """What a site's stage is called: its outermost module, or its name without the trailing number.
-
-    Example:
-        >>> stage_of("layer1.0.act2"), stage_of("act12")
-        ('layer1', 'act')
-    """
-    return name.split(".")[0] if "." in name else re.sub(r"[\d_]+$", "", name) or name
 
 
 def arrange(names: Sequence[str]) -> Rows:

@@ -30,6 +30,12 @@ LIGHT = {
     "exact": "#c6c6c4",
     "saturated": "#999998",
     "input": "#7d8288",
+    "error_uneven": "#D55E00",
+    "error_quantization": "#0072B2",
+    "error_resolution": "#0072B2",
+    "error_clipping": "#CC79A7",
+    "error_activation": "#009E73",
+    "error_propagated": "#8b9198",
 }
 DARK = {
     **LIGHT,
@@ -52,6 +58,12 @@ DARK = {
     "exact": "#565c63",
     "saturated": "#8a9097",
     "input": "#8f969d",
+    "error_uneven": "#e06a14",
+    "error_quantization": "#3f97d3",
+    "error_resolution": "#3f97d3",
+    "error_clipping": "#d993ba",
+    "error_activation": "#1fb88a",
+    "error_propagated": "#858d95",
 }
 SERIES = ("snn", "compared", "third", "fourth", "fifth", "sixth", "seventh")
 """Roles of curves in order: the run itself, the one it is compared with, further ones.

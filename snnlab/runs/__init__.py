@@ -16,6 +16,9 @@ _WHERE = {
     "analyse": "execute",
     "attribution_recipe": "defaults",
     "attribution_run": "attribution",
+    "budget_recipe": "defaults",
+    "budget_run": "budget",
+    "restore_run": "budget",
     "as_cli": "snippets",
     "as_python": "snippets",
     "compare": "comparing",
@@ -55,10 +58,12 @@ if TYPE_CHECKING:
     from snnlab.analysis.reports import Comparison, SeedGroup
     from snnlab.runs import storage
     from snnlab.runs.attribution import attribution_run
+    from snnlab.runs.budget import budget_run, restore_run
     from snnlab.runs.comparing import compare
     from snnlab.runs.contents import figures_of
     from snnlab.runs.defaults import (
         attribution_recipe,
+        budget_recipe,
         default_recipe,
         default_snapshots,
         default_target,

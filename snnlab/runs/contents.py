@@ -14,11 +14,13 @@ from snnlab.analysis.reports import (
     AttributionReport,
     EarlyExit,
     EnergyReport,
+    ErrorBudget,
     FinalEvaluation,
     FlipReport,
     NoiseGain,
     NoiseReport,
     ResidualReport,
+    Restoration,
     SensitivityReport,
     Tournament,
 )
@@ -26,7 +28,9 @@ from snnlab.figures import Figure, tables
 from snnlab.runs.defaults import default_snapshots, default_target
 from snnlab.runs.run import Run
 
-_DECIMALS = dict.fromkeys(("threshold", "threshold_low", "threshold_high", "v0", "firing_rate"), 3)
+_DECIMALS = dict.fromkeys(("threshold", "threshold_low", "threshold_high", "v0", "firing_rate"), 3) | dict.fromkeys(
+    ("uneven", "quantization", "clipping", "activation", "propagated", "own", "total"), 4
+)
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,13 @@ def _figures(run: Run) -> Iterator[Figure]:
     losses = run.reports.get("sensitivity")
     if isinstance(losses, SensitivityReport):
         yield figures.sensitivity(losses)
+    budget, restored = run.reports.get("budget"), run.reports.get("restoration")
+    if isinstance(budget, ErrorBudget):
+        step = nearest(target, budget.steps)
+        yield figures.error_terms(budget, step)
+        yield figures.error_waterfall(budget, step)
+    if isinstance(restored, Restoration):
+        yield figures.restoration(restored, nearest(target, restored.steps))
     gain = run.reports.get("gain")
     if isinstance(gain, NoiseGain):
         yield figures.noise_gain(gain)
@@ -204,6 +215,11 @@ def _tables(run: Run) -> Iterator[Table]:
         yield from _energy_tables(activity, target, run.title)
     if run.noise is not None:
         yield _noise_table(run.noise, nearest(target, run.noise.steps), run.title)
+    budget, restored = run.reports.get("budget"), run.reports.get("restoration")
+    if isinstance(budget, ErrorBudget):
+        yield _budget_table(budget, nearest(target, budget.steps), run.title)
+    if isinstance(restored, Restoration):
+        yield _restoration_table(restored, nearest(target, restored.steps), run.title)
 
 
 def _cell(value: object, column: str, unit: str) -> str:
@@ -260,3 +276,18 @@ def _noise_table(report: NoiseReport, step: int, title: str) -> Table:
     kept = frame[frame["step"] == step][["site", "threshold", "std", "relative_std", "mean", "share_zero"]]
     told = f"{title}: gap between ANN and SNN at T = {step}, {report.fit_images:,} images of {report.fit_split}"
     return Table(f"noise-t{step}", told, kept, ("share_zero",))
+
+
+def _budget_table(report: ErrorBudget, step: int, title: str) -> Table:
+    frame = report.to_frame()
+    columns = ["site", "threshold", "uneven", "quantization", "clipping", "activation", "propagated", "own", "total"]
+    kept = frame[frame["step"] == step][columns]
+    told = f"{title}: mean error at t = {step} in activation units, {report.images:,} images of {report.split}"
+    return Table(f"budget-t{step}", told, kept)
+
+
+def _restoration_table(report: Restoration, step: int, title: str) -> Table:
+    frame = report.to_frame()
+    kept = frame[frame["step"] == step][["part", "name", "regained", "low", "high"]]
+    told = f"{title}: accuracy regained at t = {step} by restoring sites and stages, {report.images:,} images"
+    return Table(f"restoration-t{step}", told, kept, ("regained", "low", "high"))

@@ -138,3 +138,13 @@ def early_exit_recipe(recipe: Recipe) -> Recipe:
     """The recipe of early exit for a run in view: the same chain, without what it does not need."""
     limit = min(recipe.data.limit or DEFAULT_IMAGES, DEFAULT_IMAGES)
     return recipe.changed(data={"limit": limit}, snapshots=(), traces=0, noise=None)
+
+
+def budget_recipe(recipe: Recipe) -> Recipe:
+    """The recipe of an error budget, or of a restoration, that the app starts from: the same chain and images.
+
+    Args:
+        recipe: Of the run in view.
+    """
+    steps = [step for step in doubling_steps(recipe.num_steps) if step in recipe.snapshots or step == recipe.num_steps]
+    return recipe.changed(snapshots=steps, traces=0, noise=None)

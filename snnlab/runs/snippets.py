@@ -7,13 +7,19 @@ from typing import Any
 from snnlab.core.recipe import AttributionChoice, ConverterChoice, NoiseChoice, Recipe
 from snnlab.core.registry import card
 
+_CALLS = {
+    "budget": "budget = sl.analysis.error_budget({call}).to_frame()",
+    "restore": "restored = sl.analysis.restoration({call}).to_frame()",
+}
+
 
 def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = None) -> str:
     """The ``snnlab`` line that gives the same numbers.
 
     Args:
         recipe: What to run.
-        verb: ``evaluate``, ``residuals``, ``fit-noise``, ``flips``, ``energy`` or ``attribute``.
+        verb: ``evaluate``, ``residuals``, ``fit-noise``, ``flips``, ``energy``, ``attribute``, ``budget`` or
+            ``restore``.
         num_steps: T; None for the recipe's.
     """
     data, converter = recipe.data, recipe.converter
@@ -109,6 +115,11 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
                 f"table = energy.summary({recipe.num_steps})",
             ]
         )
+    if verb in _CALLS:
+        steps = f", snapshots={list(recipe.snapshots)}" if recipe.snapshots else ""
+        dtype = f", dtype=torch.{recipe.dtype}" if recipe.dtype != "float32" else ""
+        call = f"snn, ckpt.build(), images, num_steps={num_steps or recipe.num_steps}{steps}{dtype}"
+        return "\n".join([*lines, _CALLS[verb].format(call=call)])
     extra = ', candidates="random"' if recipe.traces else ""
     if recipe.dtype != "float32":
         extra += f", dtype=torch.{recipe.dtype}"

@@ -22,6 +22,7 @@ from snnlab.analysis.reports.normalization import NormalizationReport
 from snnlab.analysis.reports.paired import PairedDifference, paired_difference
 from snnlab.analysis.reports.probe import Probe
 from snnlab.analysis.reports.residuals import ResidualReport
+from snnlab.analysis.reports.restoration import Restoration
 from snnlab.analysis.reports.seed_group import SeedGroup
 from snnlab.analysis.reports.sensitivity import LargestScale, SensitivityReport, SiteLoss
 from snnlab.analysis.reports.tournament import COSTS, PairedMethods, Standing, Tournament, TournamentCell
@@ -63,6 +64,7 @@ __all__ = [
     "Probe",
     "Report",
     "ResidualReport",
+    "Restoration",
     "SeedGroup",
     "SensitivityReport",
     "SiteLoss",

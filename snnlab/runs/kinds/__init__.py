@@ -23,6 +23,8 @@ KINDS = {
     "flips": "flips:run_flips",
     "energy": "energy:run_energy",
     "early-exit": "early_exit:run_early_exit",
+    "budget": "budget:run_budget",
+    "restore": "budget:run_restore",
     "final": "final:run_final",
     "probe": "probe:probe_edit",
     "experiment": "snnlab.sweeps.jobs:run_experiment",

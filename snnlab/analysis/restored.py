@@ -1,0 +1,239 @@
+"""Site restoration: a site emits the ANN's activation, the rest is simulated. Which layer is to blame?"""
+
+import copy
+import math
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from snnlab.analysis.reports.restoration import Restoration
+from snnlab.calibration.beside import AnnBeside
+from snnlab.core.errors import DataError, SimulationError, SnnlabError
+from snnlab.core.progress import ProgressCallback, silent
+from snnlab.core.stages import stage_of
+from snnlab.simulation.engine import DEFAULT_MEMORY, Value, apply_node, site_shapes
+from snnlab.simulation.images import ImageSource, as_images, check_finite
+from snnlab.simulation.sites import SiteRunner
+from snnlab.simulation.spiking_model import SpikingModel
+
+
+def restoration(
+    snn: SpikingModel,
+    ann: nn.Module,
+    data: "ImageSource | Sequence[Tensor]",
+    *,
+    num_steps: int,
+    snapshots: Sequence[int] = (),
+    dtype: torch.dtype = torch.float32,
+    progress: ProgressCallback = silent,
+) -> Restoration:
+    """Accuracy regained where one site, or every site of a stage, emits the ANN's activation at every step.
+
+    What lies before the restored site is simulated once for all of them.
+
+    Args:
+        snn: The converted network.
+        ann: The network it was converted from; both are left alone.
+        data: Labelled images, normalised.
+        num_steps: T.
+        snapshots: Steps t at which accuracies are kept, beside T.
+        dtype: Of convolutions and sums between sites; potentials are float64, as in the error budget.
+        progress: Called with images done and in all; cancels by raising ``Cancelled``.
+
+    Raises:
+        DataError: Images without labels.
+        SimulationError: T below 1, a snapshot outside 1..T, or neurons that decide in a warm-up.
+        ConversionError: The two networks have different sites.
+
+    Example:
+        >>> import snnlab as sl
+        >>> ckpt = sl.example("digits-vgg-qcfs-L8")
+        >>> ann = ckpt.build()
+        >>> found = sl.analysis.restoration(sl.convert(ann, "qcfs"), ann, ckpt.data("dev", limit=32), num_steps=1)
+        >>> len(found.regained(1)) == len(found.names)
+        True
+    """
+    found, _ = restoration_of(snn, ann, data, num_steps=num_steps, snapshots=snapshots, dtype=dtype, progress=progress)
+    return found
+
+
+def restoration_of(
+    snn: SpikingModel,
+    ann: nn.Module,
+    data: "ImageSource | Sequence[Tensor]",
+    *,
+    num_steps: int,
+    snapshots: Sequence[int] = (),
+    dtype: torch.dtype = torch.float32,
+    progress: ProgressCallback = silent,
+) -> tuple[Restoration, np.ndarray]:
+    """As ``restoration``; with the ANN's classes, (images,)."""
+    images = as_images(data)
+    if images.labels is None:
+        raise DataError("Accuracy is regained on labelled images only; pass a split, or (images, labels).")
+    steps = tuple(sorted({*snapshots, num_steps}))
+    names = tuple(site.name for site in snn.site_facts if not site.is_output)
+    stages = {
+        stage: [name for name in names if stage_of(name) == stage] for stage in dict.fromkeys(map(stage_of, names))
+    }
+    groups = [(), *((name,) for name in names), *stages.values()]
+    logits, ann_classes = restored_logits(
+        snn, ann, images, groups, num_steps=num_steps, snapshots=steps, dtype=dtype, progress=progress
+    )
+    right = logits.argmax(axis=-1) == np.asarray(images.labels)
+    report = Restoration(
+        names=names,
+        stages=tuple(stages),
+        stage_sizes=tuple(len(members) for members in stages.values()),
+        steps=steps,
+        snn_correct=right[0],
+        ann_correct=ann_classes == np.asarray(images.labels),
+        site_correct=right[1 : 1 + len(names)],
+        stage_correct=right[1 + len(names) :],
+        split=images.name,
+        method=snn.method,
+    )
+    return report, ann_classes
+
+
+def restored_logits(
+    snn: SpikingModel,
+    ann: nn.Module,
+    data: "ImageSource | Tensor | Sequence[Tensor]",
+    groups: Sequence[Collection[str]],
+    *,
+    num_steps: int,
+    snapshots: Sequence[int] = (),
+    dtype: torch.dtype = torch.float32,
+    micro_batch: int | None = None,
+    progress: ProgressCallback = silent,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the network says once some of its sites emit the ANN's activation, for one image as for many.
+
+    Args:
+        snn: The converted network.
+        ann: The network it was converted from.
+        data: Images, normalised; labels are not needed.
+        groups: Names of the sites that are restored together, one group a question; an empty one restores nothing.
+        num_steps: T.
+        snapshots: Steps t at which logits are read, beside T.
+        dtype: Of convolutions and sums between sites.
+        micro_batch: Images at once; None fits them to the memory.
+        progress: Called with images done and in all.
+
+    Returns:
+        Mean logits at every t, (groups, steps, images, classes), and the ANN's classes, (images,).
+
+    Raises:
+        SimulationError: As ``restoration``.
+        SnnlabError: A group names a site that the network has not.
+    """
+    if num_steps < 1 or any(not 1 <= step <= num_steps for step in snapshots):
+        raise SimulationError(f"Sites are restored at t from 1 to T; found T = {num_steps}, t = {list(snapshots)}.")
+    snn.check_steps(num_steps)
+    if snn.warm_up_steps:
+        raise SimulationError(
+            f"{snn.method} lets its neurons decide in a warm-up, from what earlier sites emit; a site cannot be "
+            "restored without changing that decision. Convert with another method."
+        )
+    images = as_images(data)
+    beside = AnnBeside(ann, snn, images, dtype)
+    for name in {name for group in groups for name in group}:
+        if name not in beside.names:
+            raise SnnlabError(f"There is no site {name!r} to restore; sites are: {', '.join(beside.names)}.")
+    at = [step - 1 for step in sorted({*snapshots, num_steps})]
+    parts = []
+    with torch.inference_mode(), _network(snn, images, num_steps, dtype) as network:
+        batch = micro_batch or network.fitting_batch(DEFAULT_MEMORY)
+        for start in range(0, len(images), batch):
+            stop = min(start + batch, len(images))
+            x = images.batch(start, stop).to(dtype)
+            check_finite(x, start)
+            restored = {name: beside.at(name, start, stop)[1].to(dtype) for name in beside.names}
+            base = network.run(x, start)
+            found = []
+            for done, group in enumerate(groups):
+                logits = network.restored(base, {name: restored[name] for name in group}, start)
+                found.append(snn.read_out(logits)[at].numpy())
+                progress(start * len(groups) + done * len(x), len(images) * len(groups), "images, over restored sites")
+            parts.append(np.stack(found))
+    progress(len(images) * len(groups), len(images) * len(groups), "images, over restored sites")
+    return np.concatenate(parts, axis=2), torch.cat(beside.predictions).numpy()
+
+
+class _Network:
+    """A spiking network whose sites can emit something else; what nothing else reaches is taken from the first run."""
+
+    def __init__(self, graph: fx.GraphModule, runners: dict[str, SiteRunner], num_steps: int) -> None:
+        self.graph, self.runners, self.num_steps = graph, runners, num_steps
+        self.modules = dict(graph.named_modules())
+        self.nodes: tuple[fx.Node, ...] = tuple(graph.graph.nodes)
+
+    def fitting_batch(self, memory: int) -> int:
+        """Images whose values of all sites, over all steps, twice over, fit the memory."""
+        elements = sum(math.prod(runner.site.shape) for runner in self.runners.values())
+        return max(1, memory // (4 * 4 * elements * self.num_steps))
+
+    def run(self, x: Tensor, start: int) -> dict[fx.Node, Value]:
+        """Every value for a micro-batch without restoration."""
+        env: dict[fx.Node, Value] = {}
+        for node in self.nodes:
+            env[node] = Value(x, False) if node.op == "placeholder" else self._value(node, env, len(x), start)
+        return env
+
+    def restored(self, base: dict[fx.Node, Value], emitted: dict[str, Tensor], start: int) -> Tensor:
+        """Logits of every step, (T, n, classes), where some sites emit (n, ...) at every step."""
+        env, changed = dict(base), set[fx.Node]()
+        images = len(base[self.nodes[0]].data)
+        for node in self.nodes:
+            if node.op == "call_module" and node.target in emitted:
+                env[node] = Value(emitted[str(node.target)], False)
+                changed.add(node)
+            elif changed.intersection(node.all_input_nodes):
+                env[node] = self._value(node, env, images, start)
+                changed.add(node)
+        data: Any = env[self.nodes[-1]]
+        logits: Tensor = data.data
+        return (
+            logits.unflatten(0, (self.num_steps, -1)) if data.varies else logits.expand(self.num_steps, *logits.shape)
+        )
+
+    def _value(self, node: fx.Node, env: dict[fx.Node, Value], images: int, start: int) -> Value:
+        if node.op == "output":
+            return env[node.args[0]]  # type: ignore[index]  # an output has one source
+        if node.op == "call_module" and node.target in self.runners:
+            source = env[node.args[0]]  # type: ignore[index]  # and so has a site
+            return Value(
+                self.runners[str(node.target)].run(source.data, source.varies, images, start, in_place=False), True
+            )
+        return apply_node(node, self.modules, env, self.num_steps)
+
+
+@contextmanager
+def _network(snn: SpikingModel, images: ImageSource, num_steps: int, dtype: torch.dtype) -> Iterator[_Network]:
+    shapes = site_shapes(snn, images.batch(0, 1))
+    graph = copy.deepcopy(snn.graph).eval().to(dtype)
+    graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    neurons: dict[str, Any] = {site.name: graph.get_submodule(site.name).double() for site in snn.site_facts}
+    threads = max(1, torch.get_num_threads())
+    with ThreadPoolExecutor(threads) as pool:
+        runners = {
+            site.name: SiteRunner(
+                replace(site, shape=shapes[site.name]),
+                neurons[site.name],
+                num_steps=num_steps,
+                snapshots=(),
+                candidates=None,
+                fused=True,
+                pool=pool,
+                threads=threads,
+            )
+            for site in snn.site_facts
+        }
+        yield _Network(graph, runners, num_steps)
