@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import explain, jobs, label, noise_sites, shell, show
+from pages._ui import explain, jobs, label, noise_gap, noise_sites, shell, show
 from pages._ui.noise_view import asks, downloads, exact, noise_view, pack, told
 from pages._ui.noise_view.drawn import Drawn
 from pages._ui.noise_view.found import NOISE, Found, find, recipe_of
@@ -139,6 +139,7 @@ def bench(view: shell.View, found: Found) -> None:
             revision=told.revision(),
         )
     noise_sites.draw(found, profile, downloads.recipe_of(run.recipe, now, measured))
+    noise_gap.draw(found, step)
     with bar:
         explanation()
         show.export(

@@ -94,7 +94,7 @@ def draw(
     with bar:
         explanation()
         show.export(figures, tables, run.recipe, "budget")
-    explain.code(run.recipe, "budget")
+    explain.code(run.recipe, "budget", num_steps=step)
 
 
 def verdict(report: "sl.analysis.ErrorBudget", step: int) -> str:
@@ -218,17 +218,20 @@ def restoration(view: "shell.View", step: int, recipe: "sl.Recipe") -> "Found[sl
     if found.stale:
         st.warning("Restored with another conversion or on other images than in view.", icon=":material/history:")
     at = _step(report, step)
-    name, best = report.to_blame(at)
     number = sl.figures.tables.number
     lost = 100 * float(report.ann_correct.mean() - report.snn_correct[report.snapshot(at)].mean())
-    st.markdown(
-        f"At t = {at} the conversion loses **{number(lost)}** points. Most returns at **{label.md(name, 60)}**: "
-        f"**{label.points(best.value)}** points [{number(100 * best.low)}, {number(100 * best.high)}]. A restored "
-        "site also mends what earlier sites handed on to it: look for the site where the curve jumps."
-    )
+    turn = report.turning_point(at)
+    told = f"At t = {at} the conversion loses **{number(lost)}** points of accuracy. "
+    if turn is not None:
+        name, gain = turn
+        told += (
+            f"The first site that returns half of it is **{label.md(name, 60)}**: **{label.points(gain.value)}** "
+            f"points [{number(100 * gain.low)}, {number(100 * gain.high)}]. "
+        )
+    st.markdown(told + "A restored site also mends what earlier sites handed on: look for where the curve jumps.")
     part = st.segmented_control("Restore", ["site", "stage"], default="site", key="budget-part") or "site"
     show.figure(_figure("restoration", found.run.id, at, part, "", report), "budget-restoration")
-    st.code(sl.runs.as_cli(found.run.recipe, verb="restore"), language="bash", wrap_lines=True)
+    st.code(sl.runs.as_cli(found.run.recipe, verb="restore", num_steps=at), language="bash", wrap_lines=True)
     return found
 
 

@@ -33,6 +33,7 @@ def test_a_bundled_budget_and_its_restoration_are_there_at_first_sight(at_page, 
     assert sl.figures.tables.number(float(total[worst]), 3, sign=True) in said(at)
     assert len(figures(at)) == 4  # overview, channels, residuals, restoration
     assert "the conversion loses" in said(at)
+    assert "The first site that returns half of it is" in said(at)
     assert "t = 2 · dev, 270 images" in said(at)
     page = html_of(at)
     assert "largest violation, thresholds" in page

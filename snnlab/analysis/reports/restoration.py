@@ -69,11 +69,14 @@ class Restoration(Report):
         j = self.snapshot(step)
         return [paired_difference(self.snn_correct[j], right[j]) for right in self.stage_correct]
 
-    def to_blame(self, step: int) -> tuple[str, PairedDifference]:
-        """The site that regains most, and how much."""
-        found = self.regained(step)
-        best = max(range(len(found)), key=lambda i: found[i].value)
-        return self.names[best], found[best]
+    def turning_point(self, step: int) -> tuple[str, PairedDifference] | None:
+        """The first site, input first, that returns at least half of what the conversion lost, and how much.
+
+        None where nothing was lost. Sites further on return as much or more: they mend what it handed on.
+        """
+        lost = float(self.ann_correct.mean() - self.snn_correct[self.snapshot(step)].mean())
+        found = zip(self.names, self.regained(step), strict=True)
+        return None if lost <= 0 else next(((name, each) for name, each in found if each.value >= lost / 2), None)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per restored site or stage and snapshot; accuracies and differences are fractions."""

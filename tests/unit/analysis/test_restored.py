@@ -80,7 +80,7 @@ def test_a_site_broken_on_purpose_is_the_one_from_which_accuracy_returns():
 
     assert max(regained[:at]) < 0.3 < regained[at] - 0.1
     assert report.regained(8)[at].low > 0
-    assert report.to_blame(8)[1].value >= regained[at]
+    assert report.turning_point(8) == ("stage2.act3", report.regained(8)[at])
     values, arrays = report.payload()
     again = Report.from_payload(values, arrays)
     assert isinstance(again, Restoration)
