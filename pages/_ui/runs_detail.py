@@ -62,6 +62,9 @@ def sentence(row: "sl.runs.RunRow") -> str:
         arms = ", ".join(sl.figures.arm_name(arm) for arm in recipe.experiment.arms)
         epochs = f", {recipe.training.epochs} epochs each" if recipe.training else ""
         said += f" Fine-tuned as {label.md(arms, 200)}; {recipe.experiment.seeds} seeds{epochs}."
+    if recipe.tournament is not None:
+        names = ", ".join(choice.method for choice in recipe.tournament.methods)
+        said += f" Methods compared: {label.md(names, 300)}; T = {', '.join(map(str, recipe.tournament.steps))}."
     if cached.sealed(row):
         said += " On test images: only *Final evaluation* shows their figures."
     precision = "" if recipe.dtype == "float32" else f" {recipe.dtype}."
@@ -163,6 +166,8 @@ def contents(name: str, report: "sl.analysis.Report") -> str:
         return f"{len(report.arms)} arms, {len(report.seeds)} seeds, T = {', '.join(map(str, report.steps))}"
     if isinstance(report, sl.analysis.FinalEvaluation):
         return f"{len(report.arms)} arms on {report.images:,} test images"
+    if isinstance(report, sl.analysis.Tournament):
+        return f"{len(report.entrants)} methods at T = {', '.join(map(str, report.steps))}, {report.images:,} images"
     return label.md(name)
 
 
@@ -254,6 +259,8 @@ def lines(run: "sl.runs.Run") -> str:
     stored = [f"snnlab runs show {known}", f"snnlab runs export {known} --out run-{run.id[:8]}"]
     if run.verb == "train":
         return "\n".join([sl.sweeps.as_train_cli(run.recipe, folder="networks"), *stored])
+    if run.verb == "tournament":
+        return "\n".join([sl.sweeps.as_tournament_cli(run.recipe), *stored])
     if run.verb == "final":  # several arms, each with a recipe of its own
         return "\n".join(stored)
     return "\n".join([sl.runs.line_of(run), *stored])

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, final_state, runs_chosen, state, train_state
+from pages._ui import cached, final_state, runs_chosen, state, tournament_state, train_state
 from pages._ui.state import View
 
 PAGES = {
@@ -13,9 +13,10 @@ PAGES = {
     "Noise": "pages/noise.py",
     "Accuracy": "pages/accuracy.py",
     "Train": "pages/train.py",
+    "Tournament": "pages/tournament.py",
     "Final evaluation": "pages/final.py",
 }
-_OF_VERB = {"noise": "Noise", "train": "Train", "final": "Final evaluation"}
+_OF_VERB = {"noise": "Noise", "train": "Train", "tournament": "Tournament", "final": "Final evaluation"}
 _OF_REPORT = {
     "accuracy": "Accuracy",
     "conversion": "Conversion",
@@ -23,6 +24,7 @@ _OF_REPORT = {
     "traces": "Residuals",
     "noise": "Noise",
     "gain": "Train",
+    "tournament": "Tournament",
     "final": "Final evaluation",
 }
 
@@ -52,6 +54,9 @@ def show(view: View, row: "sl.runs.RunRow", page: str, compare: "sl.runs.RunRow 
     elif row.verb == "train":
         _bring_checkpoint(view, row)
         train_state.PAGE.show(row.id)
+    elif row.verb == "tournament":
+        _bring_checkpoint(view, row)
+        tournament_state.PAGE.show(row.id)
     else:
         bring(row, compare)
     st.switch_page(PAGES[page])
@@ -66,7 +71,7 @@ def bring(row: "sl.runs.RunRow", compare: "sl.runs.RunRow | None" = None) -> Non
 
 
 def _bring_checkpoint(view: View, row: "sl.runs.RunRow") -> None:
-    """An experiment is shown beside its checkpoint: bring a conversion of that into view, where there is one."""
+    """What is shown beside its checkpoint: bring a conversion of that into view, where there is one."""
     if view.row is not None and view.row.sha256 == row.sha256:
         return
     found = next((each for each in cached.briefs() if each.sha256 == row.sha256), None)

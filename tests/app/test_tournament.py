@@ -121,3 +121,14 @@ def test_hostile_names_stay_text(at_page, shipped, store):
 def test_a_link_to_something_else_is_said(at_page, shipped):
     at = at_page("tournament", tournament=shipped[RELU].id[:12])
     assert "is no tournament" in warnings(at)
+
+
+def test_the_runs_page_leads_to_its_own_page(shipped, store):
+    from pages._ui import runs_detail, runs_open
+
+    run = stored(shipped)
+    store.save(run)
+    row = store.row(run.id)
+    assert runs_open.page_of(row, "tournament") == "Tournament"
+    assert runs_open.page_of(row, "accuracy") == "", "that of its first cell belongs to no page"
+    assert runs_detail.lines(run).startswith("snnlab tournament digits-vgg-relu")
