@@ -1,5 +1,7 @@
 """How much time does the SNN need, if easy images stop early? Accuracy against mean time-steps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from snnlab.analysis.reports import EarlyExit, wilson_interval
@@ -26,7 +28,7 @@ def early_exit(report: EarlyExit, *, log_steps: bool = True) -> Figure:
     )
     ann = float(report.ann_correct.mean())
     bounds = np.concatenate([low, below, [ann]]), np.concatenate([high, above, [ann]])
-    x = step_axis(report.num_steps, log=log_steps and report.num_steps > 1)
+    x = replace(step_axis(report.num_steps, log=log_steps and report.num_steps > 1), title="mean time-steps")
     y = percent_axis(float(bounds[0].min()), float(bounds[1].max()))
     ends = np.array([x.low, x.high])
     told = (f"ANN\n{percent(ann)}",) * 2
