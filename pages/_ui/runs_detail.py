@@ -168,7 +168,7 @@ def contents(name: str, report: "sl.analysis.Report") -> str:
         return f"{len(report.arms)} arms on {report.images:,} test images"
     if isinstance(report, sl.analysis.Tournament):
         return f"{len(report.entrants)} methods at T = {', '.join(map(str, report.steps))}, {report.images:,} images"
-    return label.md(name)
+    return f"{label.md(name)}, {len(report.to_frame()):,} rows"
 
 
 def _downloads(row: "sl.runs.RunRow", run: "sl.runs.Run") -> None:
