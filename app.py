@@ -17,6 +17,7 @@ PAGES = {
         ("accuracy", "Accuracy", "show_chart"),
         ("budget", "Error budget", "account_balance"),
         ("flips", "Flips", "compare_arrows"),
+        ("attribution", "Attribution", "center_focus_strong"),
         ("energy", "Energy", "bolt"),
     ],
     "Results": [

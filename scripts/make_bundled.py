@@ -24,6 +24,7 @@ from snnlab.analysis import accuracy_vs_steps
 from snnlab.converters.apply import convert
 from snnlab.core.assets import asset_folder
 from snnlab.core.files import write_atomically
+from snnlab.core.recipe import AttributionChoice
 from snnlab.data import ImageSplit, load_dataset
 from snnlab.io import Checkpoint
 from snnlab.models import build
@@ -31,6 +32,8 @@ from snnlab.runs import (
     Run,
     Store,
     analyse,
+    attribution_recipe,
+    attribution_run,
     budget_recipe,
     budget_run,
     default_recipe,
@@ -48,6 +51,7 @@ from snnlab.sweeps.tournament import Cells, tournament_run
 SEEDS = range(5)
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 30, 64, 0.1, 5e-4
 FIRST_THRESHOLD = 4.0
+EXPLAINED = 0  # the image of dev that the app explains at first sight
 REPORTED = (1, 2, 4, 8, 16, 32)
 TOURNAMENT_STEPS = (2, 4, 8)
 TOURNAMENT = {
@@ -165,6 +169,9 @@ def record(bundled: Bundled) -> None:
     )
     ship(analyse(recipe), f"{bundled.name}.run")
     ship(fit_noise_run(noise_recipe(recipe)), f"{bundled.name}-noise.run")
+    steps = tuple(bundled.telling_step * share // 2 for share in (1, 2, 4, 8))
+    explained = attribution_recipe(recipe, AttributionChoice(image=EXPLAINED, steps=steps))
+    ship(attribution_run(explained), f"{bundled.name}-attribution.run")
     ship(flips_run(flips_recipe(recipe)), f"{bundled.name}-flips.run")
     ship(energy_run(recipe.changed(snapshots=[], traces=0)), f"{bundled.name}-energy.run")
     ship(early_exit_run(early_exit_recipe(recipe)), f"{bundled.name}-exit.run")

@@ -51,14 +51,14 @@ class Derived(Generic[R]):
             return Found(run, own, False)
         rows = cached.store().list((workspace.current(), cached.LOCAL))
         rows = [row for row in rows if row.verb == self.verb and row.sha256 == run.card["sha256"]]
-        wanted = _choices(run.recipe)
-        for row in sorted(rows, key=lambda row: _choices(row.recipe) != wanted):
+        wanted = choices(run.recipe)
+        for row in sorted(rows, key=lambda row: choices(row.recipe) != wanted):
             if cached.sealed(row):
                 continue
             made = cached.run(row.id)
             report = self._report(made)
             if report is not None:
-                return Found(made, report, _choices(row.recipe) != wanted)
+                return Found(made, report, choices(row.recipe) != wanted)
         return None
 
     def offer(self, recipe: "sl.Recipe", title: str) -> None:
@@ -79,7 +79,7 @@ class Derived(Generic[R]):
         return report if isinstance(report, self.kind) else None
 
 
-def _choices(recipe: "sl.Recipe") -> object:
+def choices(recipe: "sl.Recipe") -> object:
     """What the numbers depend on; how many images, and which T of those simulated, the view says."""
     data = recipe.data.model_dump(exclude={"folder", "limit"})
     checkpoint = recipe.checkpoint

@@ -39,6 +39,7 @@ TITLES = {
     "pace": "Time a few batches",
     "tournament": "Tournament",
     "tournament_pace": "Time a few images",
+    "attribution": "Explain one image",
 }
 _CONVERSION = "analyse"
 """The kind whose result every page looks at; the runs of other kinds belong to their own page."""
@@ -48,6 +49,7 @@ _PAGES = {
     "sensitivity": "pages/noise.py",
     "largest_scale": "pages/noise.py",
     "experiment": "pages/train.py",
+    "attribution": "pages/attribution.py",
     "flips": "pages/flips.py",
     "tournament": "pages/tournament.py",
     "early-exit": "pages/accuracy.py",

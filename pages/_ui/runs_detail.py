@@ -164,6 +164,8 @@ def contents(name: str, report: "sl.analysis.Report") -> str:
         return f"the gap at t = {', '.join(map(str, report.steps))}, and the noisy ANN"
     if isinstance(report, sl.analysis.NoiseGain):
         return f"{len(report.arms)} arms, {len(report.seeds)} seeds, T = {', '.join(map(str, report.steps))}"
+    if isinstance(report, sl.analysis.AttributionReport):
+        return f"{report.method_name} of {report.image_name}, T = {', '.join(map(str, report.steps)) or '–'}"
     if isinstance(report, sl.analysis.FinalEvaluation):
         return f"{len(report.arms)} arms on {report.images:,} test images"
     if isinstance(report, sl.analysis.Tournament):

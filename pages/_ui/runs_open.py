@@ -14,9 +14,19 @@ PAGES = {
     "Accuracy": "pages/accuracy.py",
     "Train": "pages/train.py",
     "Tournament": "pages/tournament.py",
+    "Attribution": "pages/attribution.py",
     "Final evaluation": "pages/final.py",
 }
-_OF_VERB = {"noise": "Noise", "train": "Train", "tournament": "Tournament", "final": "Final evaluation"}
+SHOWN = "attribution.asked"
+"""Session key of the explained image that its page is to show."""
+
+_OF_VERB = {
+    "noise": "Noise",
+    "train": "Train",
+    "tournament": "Tournament",
+    "attribution": "Attribution",
+    "final": "Final evaluation",
+}
 _OF_REPORT = {
     "accuracy": "Accuracy",
     "conversion": "Conversion",
@@ -25,6 +35,7 @@ _OF_REPORT = {
     "noise": "Noise",
     "gain": "Train",
     "tournament": "Tournament",
+    "attribution": "Attribution",
     "final": "Final evaluation",
 }
 
@@ -57,6 +68,9 @@ def show(view: View, row: "sl.runs.RunRow", page: str, compare: "sl.runs.RunRow 
     elif row.verb == "tournament":
         _bring_checkpoint(view, row)
         tournament_state.PAGE.show(row.id)
+    elif row.verb == "attribution":
+        _bring_checkpoint(view, row)
+        st.session_state[SHOWN] = row.id
     else:
         bring(row, compare)
     st.switch_page(PAGES[page])

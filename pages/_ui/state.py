@@ -200,7 +200,9 @@ def _named(name: Address, otherwise: str, problems: list[str]) -> "sl.runs.RunRo
                 f"The run {wanted[:ID_DIGITS]} is on test images, which only Final evaluation shows; {otherwise}."
             )
             return None
-        cached.run(row.id)  # a damaged one is told of here
+        if "accuracy" not in cached.run(row.id).reports:  # a damaged one is told of here, too
+            problems.append(f"The run {wanted[:ID_DIGITS]} is of single images, not of a conversion; {otherwise}.")
+            return None
         return row
     except ValueError as error:
         problems.append(f"{str(error).rstrip('.')}; {otherwise}.")

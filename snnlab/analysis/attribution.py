@@ -21,6 +21,9 @@ from snnlab.simulation.spiking_model import SpikingModel
 CURVE_POINTS = 20
 """Shares of pixels at which deletion and insertion are measured, beside none."""
 
+ROUGH_POINTS = 10
+"""Points on the path of Integrated Gradients under shuffled weights, whose map is only compared."""
+
 _MEMORY = 256 * 2**20  # bytes of what a gradient keeps of one batch
 _KEPT_PER_ACTIVATION = 16  # bytes that a pass keeps for its gradient; measured on ResNet-20: about four float32
 _MOST_AT_ONCE = 32
@@ -114,20 +117,20 @@ def attribute(
     chosen, told = _target(target, predicted, label, outputs.shape[2])
     names_of = tuple(classes) or tuple(map(str, range(outputs.shape[2])))
 
-    def explain(network: Explained) -> np.ndarray:
+    def explain(network: Explained, points: int) -> np.ndarray:
         batch = _batch(network, extents)
         if method == "gradcam":
             return _grad_cam(network, x, chosen, _with_extent(extents)[-1])
-        found = _by_captum(network, x, x0, chosen, method, integration_steps, (window, stride), batch)
+        found = _by_captum(network, x, x0, chosen, method, points, (window, stride), batch)
         return np.asarray(found[0].sum(0).numpy(), np.float32)
 
-    maps = np.stack([explain(network) for network in networks])
+    maps = np.stack([explain(network, integration_steps) for network in networks])
     varied = (x != x0)[0].any(0).numpy() if method in FROM_BASELINE else np.ones(maps.shape[1:], bool)
     if not varied.any():
         notes.append("The image is the baseline itself, so nothing in it speaks for or against the class.")
-    shuffled = np.full(len(networks), np.nan)
+    shuffled, rough = np.full(len(networks), np.nan), min(integration_steps, ROUGH_POINTS)
     for place, network in enumerate(networks[:2]):  # the SNN at the smallest T alone, as the others cost more
-        shuffled[place] = spearman(maps[place][varied], explain(network.shuffled(seed))[varied])
+        shuffled[place] = spearman(maps[place][varied], explain(network.shuffled(seed), rough)[varied])
     fractions, deletion, insertion = _curves(networks, snn, x, x0, chosen, maps)
     evidence, correlation, active = _by_site(networks, x, chosen)
     notes += _said_of_sites(names, steps, active)

@@ -125,9 +125,9 @@ def _target(text: str) -> int | str:
 
 
 def _print_table(title: str, report: "AttributionReport") -> None:
-    label = "" if report.label is None else f", true class {report.class_name(report.label)}"
+    label = "" if report.label is None else f", truly {report.class_name(report.label)}"
     typer.echo(
-        f"{title}: {report.method_name} of {report.image_name} for class {report.class_name(report.target)}{label}; "
+        f"{title}: {report.method_name} of {report.image_name} for {report.class_name(report.target)}{label}; "
         f"baseline {report.baseline}, in {report.unit}"
     )
     columns = [

@@ -42,9 +42,11 @@ def attribution_maps(report: AttributionReport) -> Figure:
             gap = values - report.maps[0]
             panels.append(_panel(_heat(gap, scale, "diverging"), report, "SNN − ANN", "", 1, place))
     low = -scale if signed else 0.0
-    panels.append(_bar(low, scale, ramp, report.unit, 0, columns))
+    # Room for the ticks of the bar, which plotly does not reserve between panels.
+    panels.append(Panel(Axis(0, 1, line=False), Axis(0, 1, line=False), (), 0, columns))
+    panels.append(_bar(low, scale, ramp, 0, columns + 1))
     if len(report.steps):
-        panels.append(_bar(-scale, scale, "diverging", "difference", 1, columns))
+        panels.append(_bar(-scale, scale, "diverging", 1, columns + 1))
     rows = 2 if len(report.steps) else 1
     side = float(np.clip(1040 / columns, 130, 230))
     return Figure(
@@ -54,12 +56,12 @@ def attribution_maps(report: AttributionReport) -> Figure:
         alt=_alt(report),
         panels=tuple(panels),
         layout=Layout(
-            columns=(*(1.0,) * columns, 0.09),
+            columns=(*(1.0,) * columns, 0.4, 0.09),
             rows=(1.0,) * rows,
             aspect=1.75 * rows / columns,
             pixels=round(rows * (side + 38)),
             column_gap=0.022,
-            row_gap=0.24,
+            row_gap=0.17,
         ),
         data=_pixels(report),
         foot=_foot(report, signed=signed),
@@ -245,7 +247,8 @@ def _where(report: AttributionReport) -> str:
 
 def _subtitle(report: AttributionReport) -> str:
     points = f", {report.integration_steps} points" if report.method == "ig" else ""
-    return f"{report.method_name}{points} · {_where(report)} · baseline {report.baseline} · seed {report.seed}"
+    unit = f"in {report.unit} · baseline {report.baseline} · seed {report.seed}"
+    return f"{report.method_name}{points} · {_where(report)} · {unit}"
 
 
 def _foot(report: AttributionReport, *, signed: bool) -> str:
@@ -292,14 +295,11 @@ def _panel(mark: Mark, report: AttributionReport, head: str, below: str, row: in
     )
 
 
-def _bar(low: float, high: float, ramp: str, title: str, row: int, column: int) -> Panel:
-    edges = np.linspace(low, high, _BAR_CELLS + 1)
-    values = np.linspace(0, 1, _BAR_CELLS)[:, None]
-    ticks = number_ticks(low, high, 4)
-    return Panel(
-        Axis(0, 1, line=False), Axis(low, high, title, ticks), (Heat(np.array([0.0, 1.0]), edges, values, ramp),),
-        row, column,
-    )  # fmt: skip
+def _bar(low: float, high: float, ramp: str, row: int, column: int) -> Panel:
+    """The colour bar; its unit stands in the subtitle."""
+    edges, values = np.linspace(low, high, _BAR_CELLS + 1), np.linspace(0, 1, _BAR_CELLS)[:, None]
+    heat = Heat(np.array([0.0, 1.0]), edges, values, ramp)
+    return Panel(Axis(0, 1, line=False), Axis(low, high, "", number_ticks(low, high, 4)), (heat,), row, column)
 
 
 def _dash(place: int, count: int) -> str:

@@ -13,8 +13,20 @@ import snnlab as sl
 from pages._ui import cached
 from tests.app.conftest import HOSTILE, ROOT, html_of, links, strip_of, warnings
 
-PAGES = ("checkpoint", "conversion", "train", "residuals", "noise", "accuracy", "energy", "runs", "final", "help")
-WITH_RUN = ("checkpoint", "residuals", "accuracy")
+PAGES = (
+    "checkpoint",
+    "conversion",
+    "train",
+    "residuals",
+    "noise",
+    "accuracy",
+    "attribution",
+    "energy",
+    "runs",
+    "final",
+    "help",
+)
+WITH_RUN = ("checkpoint", "residuals", "accuracy", "attribution")
 
 
 @pytest.mark.parametrize("name", PAGES)

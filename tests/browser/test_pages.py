@@ -8,7 +8,7 @@ import pytest
 from tests.browser.conftest import quiet
 
 pytestmark = pytest.mark.browser
-PAGES = ("", "conversion", "train", "residuals", "noise", "accuracy", "energy", "runs", "final", "help")
+PAGES = ("", "conversion", "train", "residuals", "noise", "accuracy", "attribution", "energy", "runs", "final", "help")
 WIDTHS = (1400, 1024, 800)
 XRANGE = "document.querySelector('.snnlab-figure').layout.xaxis.range"
 

@@ -146,9 +146,9 @@ class AttributionReport(Report):
         return np.asarray(np.trapezoid(self.insertion, self.fractions, axis=1))
 
     def class_name(self, index: int) -> str:
-        """A class by name, and by number where the name is another."""
+        """A class by name and number, or by number alone."""
         name = self.classes[index]
-        return name if name == str(index) else f"{name} ({index})"
+        return f"class {name}" if name == str(index) else f"{name} ({index})"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a network; step 0 is the ANN."""
