@@ -110,8 +110,10 @@ def attribute(
         raise DataError("Grad-CAM needs a site with height and width, and this network has none; choose ig.")
     window, stride = _window(x)
     each = {"ig": integration_steps, "occlusion": 1 + _places(x, window, stride), "deeplift": 2}.get(method, 1)
+    rough = min(integration_steps, ROUGH_POINTS)
     twice = sum(network.passes for network in networks[:2])  # once more with shuffled weights
-    meter.total = (each + 3 + 2 * (CURVE_POINTS + 1)) * sum(network.passes for network in networks) + each * twice
+    meter.total = (each + 3 + 2 * (CURVE_POINTS + 1)) * sum(network.passes for network in networks)
+    meter.total += twice * (rough if method == "ig" else each)
     outputs = torch.stack([_logits(network, torch.cat([x, x0])) for network in networks])  # (networks, 2, classes)
     predicted = outputs[:, 0].argmax(1)
     chosen, told = _target(target, predicted, label, outputs.shape[2])
@@ -128,7 +130,7 @@ def attribute(
     varied = (x != x0)[0].any(0).numpy() if method in FROM_BASELINE else np.ones(maps.shape[1:], bool)
     if not varied.any():
         notes.append("The image is the baseline itself, so nothing in it speaks for or against the class.")
-    shuffled, rough = np.full(len(networks), np.nan), min(integration_steps, ROUGH_POINTS)
+    shuffled = np.full(len(networks), np.nan)
     for place, network in enumerate(networks[:2]):  # the SNN at the smallest T alone, as the others cost more
         shuffled[place] = spearman(maps[place][varied], explain(network.shuffled(seed), rough)[varied])
     fractions, deletion, insertion = _curves(networks, snn, x, x0, chosen, maps)
