@@ -35,7 +35,7 @@ LIGHT = {
     "error_resolution": "#0072B2",
     "error_clipping": "#CC79A7",
     "error_activation": "#009E73",
-    "error_propagated": "#8b9198",
+    "error_propagated": "#8c929a",
 }
 DARK = {
     **LIGHT,

@@ -7,7 +7,7 @@ from snnlab.figures import Figure
 from snnlab.figures.style import DARK, LIGHT
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-_NAMED = {colour.lower(): role for role, colour in LIGHT.items()}
+_NAMED = {colour.lower(): role for role, colour in reversed(LIGHT.items())}  # of roles that share one, the first
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _LEFT_OUT = ("metadata", "title", "style")  # what names the file that this is not, and rules for the whole page
 
