@@ -3,7 +3,7 @@
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import budget_view, explain, label, shell
+from pages._ui import budget_view, diagnosis, explain, label, shell
 from pages._ui.budget_view import BUDGET
 
 QUESTION = "Where does the error come from, and which layer is to blame?"
@@ -53,3 +53,4 @@ if not shell.empty(view):
             icon=":material/account_balance:",
         )
         BUDGET.offer(recipe, "Make the error budget")
+    diagnosis.draw(view, view.run)

@@ -37,6 +37,9 @@ from snnlab.runs import (
     budget_recipe,
     budget_run,
     default_recipe,
+    default_target,
+    diagnosis_recipe,
+    diagnosis_run,
     early_exit_recipe,
     early_exit_run,
     energy_run,
@@ -177,6 +180,10 @@ def record(bundled: Bundled) -> None:
     ship(early_exit_run(early_exit_recipe(recipe)), f"{bundled.name}-exit.run")
     ship(budget_run(budget_recipe(recipe)), f"{bundled.name}-budget.run")
     ship(restore_run(budget_recipe(recipe)), f"{bundled.name}-restore.run")
+    ship(
+        diagnosis_run(diagnosis_recipe(recipe, default_target(bundled.activation.kind))),
+        f"{bundled.name}-diagnosis.run",
+    )
     if bundled is NETWORKS[0]:
         record_tournament(bundled)
 

@@ -35,6 +35,7 @@ TITLES = {
     "flips": "Find flips",
     "early-exit": "Early exit",
     "final": "Final evaluation",
+    "diagnosis": "Diagnose",
     "experiment": "Train with noise",
     "pace": "Time a few batches",
     "tournament": "Tournament",
@@ -54,6 +55,7 @@ _PAGES = {
     "tournament": "pages/tournament.py",
     "early-exit": "pages/accuracy.py",
     "final": "pages/final.py",
+    "diagnosis": "pages/budget.py",
 }
 """Where the results of other kinds are seen."""
 _KEPT = {"experiment": "finished epochs are kept", "tournament": "finished cells are kept"}
@@ -70,7 +72,7 @@ class _Followed:
     """What this session knows of one job.
 
     Args:
-        here: Started in this session; only then its run comes into view by itself.
+        here: Started in this session, for its run to come into view by itself.
         beside: Run that it is compared with when it comes into view; empty for none.
         moves: ``state.moves()`` at its start; more of them later, and the user has gone elsewhere.
         settled: Whether it has taken effect.
@@ -90,7 +92,7 @@ class _Followed:
     dismissed: bool = False
 
 
-def start(kind: str, arguments: dict[str, Any], title: str = "", beside: str = "") -> "sl.runs.Job":
+def start(kind: str, arguments: dict[str, Any], title: str = "", beside: str = "", bring: bool = True) -> "sl.runs.Job":
     """Hand a job to the pool and follow it in this session.
 
     Args:
@@ -98,6 +100,7 @@ def start(kind: str, arguments: dict[str, Any], title: str = "", beside: str = "
         arguments: Its arguments.
         title: How it is called; empty for the kind's name.
         beside: Run that the result is compared with when it comes into view; empty for none.
+        bring: Whether its run comes into view by itself.
 
     Raises:
         NotConnected: The browser has not told its token yet.
@@ -109,7 +112,7 @@ def start(kind: str, arguments: dict[str, Any], title: str = "", beside: str = "
         if job.kind == kind and job.state == "failed":
             cached.pool().dismiss(job.id, workspace=workspace.current())
     job = cached.pool().submit(kind, arguments, workspace=workspace.current(), title=title)
-    _followed()[job.id] = _Followed(moves=state.moves(), beside=beside)
+    _followed()[job.id] = _Followed(here=bring, moves=state.moves(), beside=beside)
     return job
 
 
@@ -150,7 +153,7 @@ def settle() -> None:
                 followed.in_view = _bring(job)
                 if followed.in_view and followed.beside:
                     state.compare_with(followed.beside)
-                if job.kind == _CONVERSION:
+                if followed.in_view and job.kind == _CONVERSION:
                     st.toast(f"{_title(job)}: done. The new run is in view on every page.", icon=":material/check:")
 
 

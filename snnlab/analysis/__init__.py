@@ -7,6 +7,7 @@ _WHERE = {
     "ActivityCounter": "activity",
     "synaptic_operations": "activity",
     "accuracy_vs_steps": "accuracy",
+    "diagnose": "diagnosis",
     "error_budget": "budget",
     "attribute": "attribution",
     "predict": "accuracy",
@@ -33,9 +34,11 @@ _WHERE = {
     "Conventions": "reports",
     "AttributionReport": "reports",
     "Comparison": "reports",
+    "Diagnosis": "reports",
     "ErrorBudget": "reports",
     "Estimate": "reports",
     "FinalEvaluation": "reports",
+    "Finding": "reports",
     "Gain": "reports",
     "NoiseGain": "reports",
     "ConversionReport": "reports",
@@ -71,12 +74,14 @@ __all__ = [
     "Comparison",
     "Conventions",
     "ConversionReport",
+    "Diagnosis",
     "EarlyExit",
     "EnergyReport",
     "ErrorBudget",
     "Estimate",
     "Exit",
     "FinalEvaluation",
+    "Finding",
     "Flip",
     "FlipReport",
     "Gain",
@@ -100,6 +105,7 @@ __all__ = [
     "accuracy_vs_steps",
     "attribute",
     "conversion_report",
+    "diagnose",
     "error_budget",
     "find_flips",
     "kappa",
@@ -125,6 +131,7 @@ if TYPE_CHECKING:
     from snnlab.analysis.attribution import attribute
     from snnlab.analysis.budget import error_budget
     from snnlab.analysis.conversion import conversion_report
+    from snnlab.analysis.diagnosis import diagnose
     from snnlab.analysis.flips import find_flips
     from snnlab.analysis.neuron_traces import trace_neuron, traces
     from snnlab.analysis.noise import kappa, noisy_correct
@@ -139,12 +146,14 @@ if TYPE_CHECKING:
         Comparison,
         Conventions,
         ConversionReport,
+        Diagnosis,
         EarlyExit,
         EnergyReport,
         ErrorBudget,
         Estimate,
         Exit,
         FinalEvaluation,
+        Finding,
         Flip,
         FlipReport,
         Gain,

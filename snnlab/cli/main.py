@@ -16,6 +16,7 @@ from snnlab.cli import runs
 from snnlab.cli.attribute import attribute
 from snnlab.cli.budget import budget, restore
 from snnlab.cli.console import one_line_errors, print_json, progress_bar, warn
+from snnlab.cli.diagnose import diagnose
 from snnlab.cli.early_exit import early_exit
 from snnlab.cli.energy import energy
 from snnlab.cli.flips import flips
@@ -326,6 +327,7 @@ app.command("energy")(_verb(energy))
 app.command("early-exit")(_verb(early_exit))
 app.command("budget")(_verb(budget))
 app.command("restore")(_verb(restore))
+app.command()(_verb(diagnose))
 
 
 def residuals_as_json(report: Any) -> dict[str, Any]:

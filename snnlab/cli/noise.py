@@ -215,3 +215,21 @@ def _line(name: str, found: "Estimate") -> str:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def read_profile(path: Path, target: int) -> dict[str, float]:
+    """Std by site of a noise profile, as fit-noise writes it; warns where it was measured at another T.
+
+    Raises:
+        RecipeError: The file cannot be read.
+    """
+    from snnlab.calibration import NoiseProfile
+
+    try:
+        profile = NoiseProfile.from_yaml(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise RecipeError(f"The profile {path} cannot be read: {reason}.") from None
+    if profile.num_steps != target:
+        warn(f"{path} was measured at T = {profile.num_steps}, and the question is asked at T = {target}.")
+    return profile.std_by_site()

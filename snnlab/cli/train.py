@@ -11,6 +11,7 @@ import typer
 
 from snnlab.cli import options as opt
 from snnlab.cli.console import print_json, progress_bar, warn
+from snnlab.cli.noise import read_profile
 from snnlab.core.errors import CheckpointError, RecipeError, StoreError
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def experiment_recipe(
             typed.setdefault("augment", ["crop"])  # digits are not mirrored
     drawn = {name: value for name, value in (noise or {}).items() if value is not None}
     if profile is not None:
-        drawn |= {"std": _read_profile(profile, asked[0]), "multipliers": {}, "scale": 1.0}
+        drawn |= {"std": read_profile(profile, asked[0]), "multipliers": {}, "scale": 1.0}
     made = base.changed(noise=drawn, training=typed, experiment=experiment)
     assert made.experiment is not None, "given just now"
     quantizer = {name: value for name, value in (adaptor or {}).items() if value is not None}
@@ -359,19 +360,6 @@ def _record(run: "Run") -> None:
         return
     if looks:
         warn(f"look {looks} at the test images of {run.recipe.data.dataset} with this checkpoint")
-
-
-def _read_profile(path: Path, target: int) -> dict[str, float]:
-    from snnlab.calibration import NoiseProfile
-
-    try:
-        profile = NoiseProfile.from_yaml(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise RecipeError(f"The profile {path} cannot be read: {reason}.") from None
-    if profile.num_steps != target:
-        warn(f"{path} was measured at T = {profile.num_steps}, and the question is asked at T = {target}.")
-    return profile.std_by_site()
 
 
 def _check_folder(path: Path) -> None:

@@ -22,9 +22,12 @@ _WHERE = {
     "as_cli": "snippets",
     "as_python": "snippets",
     "compare": "comparing",
+    "command_for": "proposals",
     "default_recipe": "defaults",
     "default_snapshots": "defaults",
     "default_target": "defaults",
+    "diagnosis_recipe": "defaults",
+    "diagnosis_run": "diagnosis",
     "doubling_steps": "defaults",
     "energy_run": "energy",
     "early_exit_recipe": "defaults",
@@ -47,6 +50,7 @@ _WHERE = {
     "protocol_of": "protocol",
     "resolve": "execute",
     "why_unfit": "defaults",
+    "tried": "proposals",
 }
 _REPORTS = ("Comparison", "SeedGroup")  # what is made of several runs, from below
 
@@ -67,12 +71,14 @@ if TYPE_CHECKING:
         default_recipe,
         default_snapshots,
         default_target,
+        diagnosis_recipe,
         doubling_steps,
         early_exit_recipe,
         flips_recipe,
         noise_recipe,
         why_unfit,
     )
+    from snnlab.runs.diagnosis import diagnosis_run
     from snnlab.runs.early_exit import early_exit_run
     from snnlab.runs.energy import energy_run
     from snnlab.runs.execute import analyse, fit_noise_run, resolve
@@ -84,6 +90,7 @@ if TYPE_CHECKING:
     from snnlab.runs.paths import allowed_path
     from snnlab.runs.plain import line_of
     from snnlab.runs.pool import Pool
+    from snnlab.runs.proposals import command_for, tried
     from snnlab.runs.protocol import Arm, Protocol, experiment_sha, is_current, lineage_of, protocol_of
     from snnlab.runs.run import Run
     from snnlab.runs.snippets import as_cli, as_python

@@ -10,6 +10,7 @@ DEFAULT_MAX_STEPS = 32
 DEFAULT_IMAGES = 1000
 DEFAULT_TRACES = 3
 DEFAULT_NOISE_IMAGES = 512
+DIAGNOSED_IMAGES = 300
 
 _NOT_OF_ONE_IMAGE = ("noise", "training", "adaptor", "experiment", "tournament", "snapshots", "traces")
 
@@ -93,6 +94,17 @@ def default_recipe(
             "traces": DEFAULT_TRACES,
         }
     )
+
+
+def diagnosis_recipe(recipe: Recipe, num_steps: int) -> Recipe:
+    """The recipe that the app diagnoses: the same chain at one T, on a few hundred images.
+
+    Raises:
+        RecipeError: T is below 1.
+    """
+    limit = min(recipe.data.limit or DIAGNOSED_IMAGES, DIAGNOSED_IMAGES)
+    plain = recipe.changed(data={"limit": limit}, traces=0, snapshots=[])
+    return plain.changed(num_steps=num_steps)
 
 
 def noise_recipe(recipe: Recipe, *, targets: Sequence[int] | None = None) -> Recipe:

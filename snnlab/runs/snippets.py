@@ -9,6 +9,7 @@ from snnlab.core.registry import card
 
 _CALLS = {
     "budget": "budget = sl.analysis.error_budget({call}).to_frame()",
+    "diagnose": "findings = sl.analysis.diagnose({call}).to_frame()",
     "restore": "restored = sl.analysis.restoration({call}).to_frame()",
 }
 

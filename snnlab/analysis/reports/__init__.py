@@ -11,6 +11,7 @@ from snnlab.analysis.reports.base import WILSON_Z, Report, wilson_interval
 from snnlab.analysis.reports.budget import ErrorBudget
 from snnlab.analysis.reports.comparison import Comparison
 from snnlab.analysis.reports.conversion import ConversionReport
+from snnlab.analysis.reports.diagnosis import Diagnosis, Finding
 from snnlab.analysis.reports.early_exit import EarlyExit, Exit
 from snnlab.analysis.reports.energy import Crossover, EnergyReport
 from snnlab.analysis.reports.final import FinalEvaluation
@@ -44,12 +45,14 @@ __all__ = [
     "Conventions",
     "ConversionReport",
     "Crossover",
+    "Diagnosis",
     "EarlyExit",
     "EnergyReport",
     "ErrorBudget",
     "Estimate",
     "Exit",
     "FinalEvaluation",
+    "Finding",
     "Flip",
     "FlipReport",
     "Gain",

@@ -25,6 +25,7 @@ KINDS = {
     "early-exit": "early_exit:run_early_exit",
     "budget": "budget:run_budget",
     "restore": "budget:run_restore",
+    "diagnosis": "diagnosis:run_diagnosis",
     "final": "final:run_final",
     "probe": "probe:probe_edit",
     "experiment": "snnlab.sweeps.jobs:run_experiment",
