@@ -176,7 +176,10 @@ def _gather(  # type: ignore[no-untyped-def]
                 theta, w, z, h, a = threshold[p], worth[p], mean_input[i, p], wanted[i, p], activation[i, p]
                 n_ideal = np.float64(ideal[i, p])
                 left = reference[p] + z * step - theta * n_ideal  # the residual of the ideal count
-                clipped, positive = min(max(z, 0.0), theta), max(z, 0.0)
+                clipped, positive = (
+                    min(max(z, 0.0), most * theta),
+                    max(z, 0.0),
+                )  # a group emits up to most spikes a step
                 quantized = w * n_ideal * rate
                 direct = w * spikes[i, p] * rate - a
                 uneven = (left - residual[i, p]) * rate * (w / theta)

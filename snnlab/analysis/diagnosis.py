@@ -28,6 +28,8 @@ from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.recording import Recording
 from snnlab.simulation.spiking_model import SpikingModel
 
+_SAME = 1e-3  # relative: beyond what float32 makes of a threshold
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -38,7 +40,7 @@ class Evidence:
         repairs: What another threshold or v(0) would make of each site's own error.
         learned: Clipping thresholds that the ANN was trained with, by site; of sites that have one.
         weights: Site -> name of a weight before it that is not the ANN's, and how far: largest difference over largest
-            value.
+            value; "" for what lies behind the last site.
         normalization: How the ANN does under each known normalisation; None where it was not tried.
         drawn: Noise that a user has drawn; None for none.
         measured: Noise as it was measured, beside it.
@@ -197,25 +199,28 @@ def _with_regained(
 
 
 def _changed_weights(snn: SpikingModel, ann: nn.Module) -> dict[str, tuple[str, float]]:
-    """Site -> a weight before it that is not the ANN's, where the method did not say that it changed it."""
+    """Site -> a weight before it that is not the ANN's, where the method did not say that it changed it.
+
+    Layers behind the last site, before the read-out, stand under the empty name.
+    """
     graph = prepare(ann).graph
     ours, theirs = dict(snn.graph.named_parameters()), dict(graph.named_parameters())
     sites, found = set(snn.sites), dict[str, tuple[str, float]]()
     before: list[str] = []  # layers since the last site, in the order of the graph
     for node in snn.graph.graph.nodes:
-        if node.op != "call_module":
-            continue
-        if node.target not in sites:
+        if node.op == "call_module" and node.target not in sites:
             before.append(str(node.target))
+        if node.op != "output" and node.target not in sites:
             continue
+        site = "" if node.op == "output" else str(node.target)
         for layer in before:
             for part in ("weight", "bias"):
                 name = f"{layer}.{part}"
                 if name in ours and name in theirs and name not in snn.changed_weights:
                     most = float(theirs[name].detach().abs().max())
                     far = float((ours[name].detach() - theirs[name].detach()).abs().max()) / (most or 1.0)
-                    if far > found.get(str(node.target), ("", 0.0))[1]:
-                        found[str(node.target)] = (name, far)
+                    if far > found.get(site, ("", 0.0))[1]:
+                        found[site] = (name, far)
         before = []
     return found
 
@@ -243,7 +248,10 @@ def _weights(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Findin
             yield Finding(
                 rule="weights",
                 site=site,
-                words=f"{site}: {name} before it is not the ANN's; it differs by up to {far:.1%} of its largest value.",
+                words=f"{site}: {name} before it is not the ANN's; it differs by up to {far:.1%} of its largest value."
+                if site
+                else f"{name}, behind the last site, is not the ANN's; it differs by up to {far:.1%} of its largest "
+                "value.",
                 size=far,
                 evidence="conversion",
             )
@@ -279,7 +287,7 @@ def _threshold(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Find
     active = [each for each in repairs if each.power > 0]
     if not active:
         return
-    learned = len(evidence.learned) == len(repairs)
+    learned = _stand_at_learned(evidence, active)
     fitting = {each.name: evidence.learned[each.name] / each.threshold if learned else each.factor for each in active}
     usual = float(np.median(list(fitting.values())))
     for each in active:
@@ -308,6 +316,14 @@ def _threshold(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Find
             experiment=f"Set its threshold to {each.threshold * factor:.4g}.",
             changes={"converter": {"sites": {each.name: {"threshold": float(f"{each.threshold * factor:.6g}")}}}},
         )
+
+
+def _stand_at_learned(evidence: Evidence, active: Sequence[SiteRepair]) -> bool:
+    """Whether most sites stand at one multiple of their learned thresholds; a method that sets others means to."""
+    if any(each.name not in evidence.learned for each in active):
+        return False
+    ratios = np.array([evidence.learned[each.name] / each.threshold for each in active])
+    return bool(np.isclose(ratios, np.median(ratios), rtol=_SAME).mean() >= 0.5)
 
 
 def _v0(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Finding]:

@@ -82,6 +82,11 @@ class SpikingModel(nn.Module):
         """Steps before the first one that counts; 0 for most methods."""
         return max(neuron.warm_up_steps for neuron in self.sites.values())
 
+    @property
+    def least_steps(self) -> int:
+        """Steps that a sequence must have; 1 for most methods."""
+        return max(neuron.least_steps for neuron in self.sites.values())
+
     def total_latency(self, num_steps: int) -> int:
         """Steps until the prediction at T is there: the warm-up and T."""
         return self.warm_up_steps + num_steps
@@ -94,7 +99,7 @@ class SpikingModel(nn.Module):
         """
         if num_steps < 1:
             raise SimulationError(f"num_steps is {num_steps}; a simulation needs at least 1 time-step.")
-        least = max(neuron.least_steps for neuron in self.sites.values())
+        least = self.least_steps
         if num_steps < least:
             raise SimulationError(
                 f"num_steps is {num_steps}, and {self.method} corrects by what the first {least} time-steps of a "

@@ -37,9 +37,10 @@ class ErrorBudget(Report):
         + \underbrace{\theta N^*/t - c(z)}_{\text{quantization}} + \underbrace{c(z) - r(z)}_{\text{clipping}}
         + \underbrace{r(z) - h(z)}_{\text{activation}} + \underbrace{h(z) - h(z_A)}_{\text{propagated}}
 
-    c clips to [0, threshold], r is ReLU. ``resolution`` is quantization + clipping + activation. ``own`` is what the
-    site would add by itself, given the ANN's input at every step; ``inherited``, which holds what timing does too, is
-    the rest of the total. Means add up; absolute values and squares do not.
+    c clips to [0, threshold], of a group of m neurons to m times that of one; r is ReLU. ``resolution`` is
+    quantization + clipping + activation. ``own`` is what the site would add by itself, given the ANN's input at every
+    step; ``inherited``, which holds what timing does too, is the rest of the total. Means add up; absolute values and
+    squares do not.
 
     Args:
         names: Site names, input first.

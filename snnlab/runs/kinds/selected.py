@@ -35,10 +35,11 @@ def residuals_of(*, progress: ProgressCallback, recipe: dict[str, Any], images: 
     if not 1 <= step <= parsed.num_steps:
         raise RecipeError(f"t = {step} lies outside 1..{parsed.num_steps}, the simulated time-steps.")
     chosen = _picked(warm.images(parsed, parsed.data.split, parsed.data.limit), images)
+    snn = warm.network(parsed)
     recording = simulate(
-        warm.network(parsed),
+        snn,
         chosen,
-        num_steps=step,
+        num_steps=max(step, snn.least_steps),
         snapshots=[step],
         dtype=getattr(torch, parsed.dtype),
         progress=progress,

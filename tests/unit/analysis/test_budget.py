@@ -16,7 +16,7 @@ from snnlab.analysis.reports.budget import QUANTITIES, SIZED, TERMS
 from snnlab.calibration.beside import AnnBeside
 from snnlab.core.errors import ConversionError, SimulationError, SnnlabError
 from snnlab.core.histogram import CLASSES, K_LIMIT
-from snnlab.neurons import IntegrateFire
+from snnlab.neurons import GroupIntegrateFire, IntegrateFire
 from snnlab.neurons.kernels import States
 from snnlab.simulation import simulate
 from snnlab.simulation.images import as_images
@@ -163,6 +163,9 @@ def test_checks_hold_on_real_checkpoints(real_data, file):
         ("cos", {}),
         ("group_neuron", {}),
         ("snm", {}),
+        ("fast_snn", {}),
+        ("alpha_beta", {}),
+        ("calibration_weights", {"iterations": 2, "images": 32}),
         ("ecl", {}),
         ("calibration_potential", {}),
         ("calibration_light", {}),
@@ -209,6 +212,28 @@ def test_added_current_counts_as_correction_not_as_input(grid_images):
     found = collect(states, ideal[None], z, np.maximum(z, 0), z[0], np.maximum(z[0], 0), target, steps=(3,), channels=2)
     assert found.worst[0, [1, 3]].max() < 1
     assert found.moments()[0, 0, QUANTITIES.index("uneven")] == pytest.approx(np.mean(spikes - ideal[0]) / 3)
+
+
+def test_a_group_clips_at_what_all_its_members_emit():
+    """One step of four members by hand: within their reach, above it, below 0."""
+    neuron = GroupIntegrateFire(0.25, members=4, initial_fraction=0.5)
+    z = np.array([0.65, 1.4, -0.5])
+    v, fired = 0.125 + z, np.array([3, 4, 0])
+    states = States(
+        fired[None, None].astype(np.int32), (v - 0.25 * fired)[None, None], z[None, None], (z**2)[None, None],
+        np.abs(v)[None, None],
+    )  # fmt: skip
+    target, positive = target_of(neuron, (3,)), np.maximum(z, 0)
+    ideal = ideal_counts(states.spikes[0], states.residual[0], target, 1)
+    found = collect(
+        states, ideal[None], z[None, None], positive[None, None], z[None], positive[None], target, steps=(1,),
+        channels=3,
+    )  # fmt: skip
+    mean = dict(zip(QUANTITIES, found.sums[0, 0], strict=True))
+
+    np.testing.assert_array_equal(ideal[0], fired)
+    np.testing.assert_allclose(mean["clipping"], [0, -0.4, 0], atol=1e-12)
+    np.testing.assert_allclose(mean["quantization"], [0.1, 0, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("part", ["charge", "residual", "spikes"])

@@ -84,6 +84,24 @@ def test_a_bias_that_only_the_snn_has_is_named(networks, name):
     assert not first.changes, "no recipe can mend it"
 
 
+def test_a_last_layer_that_is_not_the_anns_is_named(networks):
+    ann, snn, images, num_steps = networks[VGG]
+    shifted = copy.deepcopy(snn)
+    layer = [n for n, m in shifted.graph.named_modules() if isinstance(m, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        shifted.graph.get_submodule(layer).bias[0] += 1.0
+    first = diagnose(shifted, ann, images, num_steps=num_steps).found()[0]
+    assert (first.rule, first.site) == ("weights", "")
+    assert f"{layer}.bias, behind the last site," in first.words
+
+
+def test_thresholds_that_a_method_chose_are_not_held_against_the_learned_ones(networks):
+    ann, _, images, num_steps = networks[VGG]
+    fit = sl.example(VGG).data("calibration", limit=64)
+    snn = sl.convert(ann, "alpha_beta", data=fit, num_steps=num_steps)
+    assert not any("the learned one" in each.words for each in diagnose(snn, ann, images, num_steps=8).found())
+
+
 def test_a_profile_that_is_tripled_at_one_site_is_named(networks):
     ann, snn, images, num_steps = networks[VGG]
     measured = sl.calibration.fit_noise(snn, ann, images, num_steps=2)

@@ -18,8 +18,8 @@ VGG = "digits-vgg-qcfs-L8"
 RECIPE = default_recipe(VGG, num_steps=4, limit=20).to_dict()
 
 
-def ask(images, step=2):
-    answer = find("selected")(progress=lambda *_: None, recipe=RECIPE, images=images, step=step)
+def ask(images, step=2, recipe=RECIPE):
+    answer = find("selected")(progress=lambda *_: None, recipe=recipe, images=images, step=step)
     packed = json.loads(json.dumps(answer, allow_nan=False))["report"]
     archive = np.load(io.BytesIO(base64.b64decode(packed["arrays"])))
     return Report.from_payload(packed["values"], dict(archive))
@@ -47,3 +47,10 @@ def test_images_that_are_not_there_are_refused(images):
         ask(images)
     with pytest.raises(RecipeError, match=r"outside 1\.\.4"):
         ask([0], step=5)
+
+
+def test_a_step_before_the_end_of_a_correction_is_read_in_the_course_of_it():
+    ckpt, recipe = sl.example(VGG), {**RECIPE, "converter": {"method": "cos"}}
+    x = ckpt.data("dev", limit=20).batch(5, 6)
+    whole = sl.analysis.residuals(sl.simulate(sl.convert(ckpt.build(), "cos"), x, num_steps=4, snapshots=[2]))
+    assert (ask([5], recipe=recipe).histogram == whole.histogram).all()
