@@ -109,11 +109,10 @@ def _recipe(of: str, view: View, methods: list[dict[str, Any]]) -> sl.Recipe:
             help="The first images of dev; all of them where there are fewer. Test images stay sealed.",
         )
     values = view.run.recipe.to_dict()
-    for part in ("noise", "training", "experiment", "adaptor", "calibration", "converter", "num_steps"):
-        values.pop(part, None)
+    kept = ("checkpoint", "data", "dtype", "seed")  # the rest is said here
     return sl.Recipe.parse(
         {
-            **values,
+            **{part: values[part] for part in kept if part in values},
             "data": {**values["data"], "split": "dev", "limit": int(images)},
             "snapshots": [],
             "traces": 0,

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from snnlab.activations import is_activation, switch_noise
 from snnlab.analysis.accuracy import check_labels, num_outputs, predict_with_margins
 from snnlab.analysis.reports import FlipReport
-from snnlab.core.errors import ConversionError, DataError, SimulationError
+from snnlab.calibration.beside import AnnBeside
+from snnlab.core.errors import DataError, SimulationError
 from snnlab.core.progress import ProgressCallback, silent
-from snnlab.graph import prepare
 from snnlab.simulation.engine import simulate
 from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.recording import Recording
@@ -152,51 +151,19 @@ class _Distances:
     def __init__(
         self, snn: SpikingModel, ann: nn.Module, images: ImageSource, steps: tuple[int, ...], dtype: torch.dtype
     ) -> None:
-        # The same folded graph as the SNN's: what both compute before the first site is equal.
-        graph = prepare(ann).graph.to(dtype)
-        switch_noise(graph, False)
-        self.activations = _Activations(graph)
-        self.images, self.steps, self.dtype = images, steps, dtype
-        self.names = tuple(site.name for site in snn.site_facts if not site.is_output)  # the ANN has none there
-        if set(self.names) != self.activations.sites:
-            other = sorted(self.activations.sites.symmetric_difference(self.names))[0]
-            raise ConversionError(f"ANN and SNN differ at {other}; pass the network that the SNN was converted from.")
+        self.beside, self.steps = AnnBeside(ann, snn, images, dtype), steps
+        self.names = self.beside.names
         self.found = np.zeros((len(steps), len(self.names), len(images)), np.float16)
-        self._start = -1
 
     def observe(self, name: str, emitted: Tensor, start: int) -> None:
-        """Take one site of one micro-batch; ``emitted`` is threshold x spikes, (T, n, ...)."""
-        if name not in self.activations.sites:
+        """Take one site of one micro-batch; ``emitted`` is what went out, (T, n, ...), activation units."""
+        if name not in self.names:
             return
         stop = start + emitted.shape[1]
-        if start != self._start:
-            self._start = start
-            self.activations.record(self.images.batch(start, stop).to(self.dtype))
-        activation = self.activations.kept.pop(name)
+        _, activation = self.beside.at(name, start, stop)
         total = torch.zeros(emitted.shape[1:], dtype=torch.float64)
         before = 0
         for place, t in enumerate(self.steps):
             total = total + emitted[before:t].sum(0, dtype=torch.float64).cpu()
             before = t
             self.found[place, self.names.index(name), start:stop] = distance(total / t, activation).numpy()
-
-
-class _Activations(fx.Interpreter):
-    """Runs a graph and keeps the outputs of its activations. Without hooks."""
-
-    def __init__(self, graph: fx.GraphModule) -> None:
-        super().__init__(graph)
-        self.sites = {name for name, module in graph.named_modules() if is_activation(module)}
-        self.kept: dict[str, Tensor] = {}
-
-    def record(self, x: Tensor) -> None:
-        """Run a batch."""
-        self.kept = {}
-        with torch.inference_mode():
-            self.run(x)
-
-    def call_module(self, target: str, args: tuple, kwargs: dict) -> Tensor:  # type: ignore[override]
-        value: Tensor = super().call_module(target, args, kwargs)
-        if target in self.sites:
-            self.kept[target] = value
-        return value

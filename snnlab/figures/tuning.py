@@ -10,7 +10,7 @@ from snnlab.figures.scene import Axis, Bars, Layout, Mark, Panel, Points, Segmen
 from snnlab.figures.style import shorten
 from snnlab.figures.tables import number
 
-_OTHERS = (("quantization", "diamond", "third"), ("clipping", "square", "fourth"))
+_OTHERS = (("quantization", "diamond"), ("clipping", "square"))
 
 
 def threshold_tuning(report: ConversionReport, *, name: str = "TTRBR") -> Figure:
@@ -39,12 +39,14 @@ def threshold_tuning(report: ConversionReport, *, name: str = "TTRBR") -> Figure
     deviation = frame["deviation"].to_numpy(dtype=float)
     parts: list[Mark] = [
         Bars(
-            rows.centre, np.zeros_like(deviation), deviation, 0.5 if rows.named else 0.8, "snn", True,
+            rows.centre, np.zeros_like(deviation), deviation, 0.5 if rows.named else 0.8, "error_uneven", True,
             label="deviation (uneven input)", hover=hover,
         ),
         *(
-            Points(frame[part].to_numpy(dtype=float), rows.centre, role, symbol, size, label=part, hover=hover)
-            for part, symbol, role in _OTHERS
+            Points(
+                frame[part].to_numpy(dtype=float), rows.centre, f"error_{part}", symbol, size, label=part, hover=hover
+            )
+            for part, symbol in _OTHERS
         ),
     ]  # fmt: skip
     low, high, chosen = (frame[column].to_numpy(dtype=float) for column in ("lowest", "highest", "threshold"))

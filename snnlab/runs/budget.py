@@ -4,14 +4,11 @@ import time
 
 import torch
 
-from snnlab.analysis.accuracy import curve_of
 from snnlab.analysis.budget import budget_of
-from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.restored import restoration_of
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
-from snnlab.core.registry import card as method_card
-from snnlab.runs.execute import convert_prepared, finished, resolve
+from snnlab.runs.execute import accuracy_and_conversion, convert_prepared, finished, resolve
 from snnlab.runs.run import Run
 from snnlab.simulation import simulate
 
@@ -43,12 +40,7 @@ def budget_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
         dtype=getattr(torch, recipe.dtype),
         progress=progress,
     )
-    name, classes = method_card(snn.method).display_name, prepared.checkpoint.card.num_classes
-    reports = {
-        "budget": report,
-        "accuracy": curve_of(recording, ann_predictions, name=name, num_classes=classes),
-        "conversion": conversion_report(snn, recording),
-    }
+    reports = {"budget": report, **accuracy_and_conversion(prepared, snn, recording, ann_predictions)}
     return finished(prepared, reports, recording, started, verb="budget")
 
 
@@ -69,10 +61,5 @@ def restore_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     recording = simulate(
         snn, images, num_steps=recipe.num_steps, dtype=dtype, membrane_dtype=torch.float64, progress=progress
     )
-    name, classes = method_card(snn.method).display_name, prepared.checkpoint.card.num_classes
-    reports = {
-        "restoration": report,
-        "accuracy": curve_of(recording, ann_predictions, name=name, num_classes=classes),
-        "conversion": conversion_report(snn, recording),
-    }
+    reports = {"restoration": report, **accuracy_and_conversion(prepared, snn, recording, ann_predictions)}
     return finished(prepared, reports, recording, started, verb="restore")

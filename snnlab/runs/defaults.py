@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snnlab.core.recipe import AttributionChoice, NoiseChoice, Recipe
+from snnlab.core.recipe import BESIDE_CONVERSION, AttributionChoice, NoiseChoice, Recipe
 from snnlab.core.registry import MethodCard, is_quantized
 
 DEFAULT_MAX_STEPS = 32
@@ -12,7 +12,7 @@ DEFAULT_TRACES = 3
 DEFAULT_NOISE_IMAGES = 512
 DIAGNOSED_IMAGES = 300
 
-_NOT_OF_ONE_IMAGE = ("noise", "training", "adaptor", "experiment", "tournament", "snapshots", "traces")
+_NOT_OF_ONE_IMAGE = (*BESIDE_CONVERSION, "snapshots", "traces")
 
 
 def default_snapshots(num_steps: int) -> tuple[int, ...]:

@@ -4,16 +4,21 @@ import time
 
 import torch
 
-from snnlab.analysis.accuracy import curve_of
-from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.diagnosis import diagnosis_of
 from snnlab.calibration.noise import measure_gaps
 from snnlab.calibration.profile import NoiseProfile
 from snnlab.core.errors import RecipeError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
-from snnlab.core.registry import card as method_card
-from snnlab.runs.execute import Prepared, convert_prepared, edited_profile, find_normalization, finished, resolve
+from snnlab.runs.execute import (
+    Prepared,
+    accuracy_and_conversion,
+    convert_prepared,
+    edited_profile,
+    find_normalization,
+    finished,
+    resolve,
+)
 from snnlab.runs.run import Run
 from snnlab.simulation import SpikingModel
 
@@ -39,7 +44,7 @@ def diagnosis_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run
     if recipe.data.split == "test":
         raise RecipeError("Test images choose nothing: diagnose on dev, validation, train or calibration.")
     prepared = resolve(recipe, check_normalization=False, progress=progress)
-    recipe, card = prepared.recipe, prepared.checkpoint.card
+    recipe = prepared.recipe
     images = prepared.split(recipe.data.split, recipe.data.limit)
     ann, snn = prepared.checkpoint.build(), convert_prepared(prepared, progress=progress)
     measured, drawn = _noise(prepared, snn, progress)
@@ -57,12 +62,7 @@ def diagnosis_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run
         dtype=getattr(torch, recipe.dtype),
         progress=progress,
     )
-    name = method_card(snn.method).display_name
-    reports = {
-        "diagnosis": report,
-        "accuracy": curve_of(recording, predicted, name=name, num_classes=card.num_classes),
-        "conversion": conversion_report(snn, recording),
-    }
+    reports = {"diagnosis": report, **accuracy_and_conversion(prepared, snn, recording, predicted)}
     return finished(prepared, reports, recording, started, verb="diagnosis")
 
 

@@ -4,13 +4,11 @@ import time
 
 import torch
 
-from snnlab.analysis.accuracy import curve_of, predict
+from snnlab.analysis.accuracy import predict
 from snnlab.analysis.activity import ActivityCounter
-from snnlab.analysis.conversion import conversion_report
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
-from snnlab.core.registry import card as method_card
-from snnlab.runs.execute import convert_prepared, finished, resolve
+from snnlab.runs.execute import accuracy_and_conversion, convert_prepared, finished, resolve
 from snnlab.runs.run import Run
 from snnlab.simulation import simulate
 
@@ -33,7 +31,7 @@ def energy_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     """
     started = time.perf_counter()
     prepared = resolve(recipe, progress=progress)
-    recipe, card = prepared.recipe, prepared.checkpoint.card
+    recipe = prepared.recipe
     images = prepared.split(recipe.data.split, recipe.data.limit)
     snn = convert_prepared(prepared, progress=progress)
     counter = ActivityCounter(snn, images.batch(0, 1), num_steps=recipe.num_steps)
@@ -48,10 +46,8 @@ def energy_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
         observe_warm_up=counter.warm_up,
         progress=progress,
     )
-    name = method_card(snn.method).display_name
     reports = {
         "activity": counter.report(split=recording.split),
-        "accuracy": curve_of(recording, ann_predictions, name=name, num_classes=card.num_classes),
-        "conversion": conversion_report(snn, recording),
+        **accuracy_and_conversion(prepared, snn, recording, ann_predictions),
     }
     return finished(prepared, reports, recording, started, verb="energy")

@@ -243,7 +243,7 @@ def analyse_prepared(
     prepared: Prepared, *, started: float, device: str = "cpu", progress: ProgressCallback = silent
 ) -> Run:
     """As ``analyse``, for a recipe already resolved."""
-    recipe, card = prepared.recipe, prepared.checkpoint.card
+    recipe = prepared.recipe
     find_device(device)  # before anything takes time
     images = prepared.split(recipe.data.split, recipe.data.limit)
     snn = convert_prepared(prepared, progress=progress)
@@ -259,12 +259,7 @@ def analyse_prepared(
         device=device,
         progress=progress,
     )
-    reports: dict[str, Report] = {
-        "accuracy": curve_of(
-            recording, ann_predictions, name=method_card(snn.method).display_name, num_classes=card.num_classes
-        ),
-        "conversion": conversion_report(snn, recording),
-    }
+    reports = accuracy_and_conversion(prepared, snn, recording, ann_predictions)
     if recipe.snapshots:
         reports["residuals"] = residuals(recording)
         if recipe.traces:
@@ -360,6 +355,17 @@ def edited_profile(measured: NoiseProfile, choice: NoiseChoice) -> NoiseProfile:
     """A measured profile with what the recipe changes by hand."""
     drawn = measured.multiplied(choice.multipliers) if choice.std is None else measured.with_std(choice.std)
     return drawn.scaled(choice.scale)
+
+
+def accuracy_and_conversion(
+    prepared: Prepared, snn: SpikingModel, recording: Recording, ann_predictions: np.ndarray
+) -> dict[str, Report]:
+    """The two reports of every run that simulates, by name."""
+    name, num_classes = method_card(snn.method).display_name, prepared.checkpoint.card.num_classes
+    return {
+        "accuracy": curve_of(recording, ann_predictions, name=name, num_classes=num_classes),
+        "conversion": conversion_report(snn, recording),
+    }
 
 
 def finished(

@@ -4,13 +4,10 @@ import time
 
 import torch
 
-from snnlab.analysis.accuracy import curve_of
-from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.flips import flips_and_recording
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
-from snnlab.core.registry import card as method_card
-from snnlab.runs.execute import convert_prepared, finished, resolve
+from snnlab.runs.execute import accuracy_and_conversion, convert_prepared, finished, resolve
 from snnlab.runs.run import Run
 
 
@@ -31,7 +28,7 @@ def flips_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     """
     started = time.perf_counter()
     prepared = resolve(recipe, progress=progress)
-    recipe, card = prepared.recipe, prepared.checkpoint.card
+    recipe = prepared.recipe
     images = prepared.split(recipe.data.split, recipe.data.limit)
     snn = convert_prepared(prepared, progress=progress)
     report, recording = flips_and_recording(
@@ -44,8 +41,5 @@ def flips_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
         dtype=getattr(torch, recipe.dtype),
         progress=progress,
     )
-    accuracy = curve_of(
-        recording, report.ann_predictions, name=method_card(snn.method).display_name, num_classes=card.num_classes
-    )
-    reports = {"flips": report, "accuracy": accuracy, "conversion": conversion_report(snn, recording)}
+    reports = {"flips": report, **accuracy_and_conversion(prepared, snn, recording, report.ann_predictions)}
     return finished(prepared, reports, recording, started, verb="flips")

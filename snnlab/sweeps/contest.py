@@ -5,17 +5,17 @@ runs too. Its key in the store is that of the recipe, so a tournament that was s
 and nothing twice.
 """
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from snnlab.core.errors import RecipeError
-from snnlab.core.recipe import ConverterChoice, Recipe, TournamentChoice
+from snnlab.core.recipe import BESIDE_CONVERSION, ConverterChoice, Recipe, TournamentChoice
 from snnlab.core.registry import card as method_card
 from snnlab.runs.defaults import why_unfit
 from snnlab.runs.store import Store
+from snnlab.sweeps.snippets import source_words
 
 VERB, CELL = "tournament", "cell"
 
@@ -148,7 +148,7 @@ def cell_recipe(recipe: Recipe, choice: ConverterChoice, num_steps: int, seed: i
         drawn: Whether the method calibrates on a draw.
     """
     values = recipe.to_dict()
-    for part in ("tournament", "noise", "training", "experiment", "adaptor", "calibration", "seed"):
+    for part in (*BESIDE_CONVERSION, "calibration", "seed"):
         values.pop(part, None)
     draw = {"images": contest_of(recipe).calibration_images, "seed": recipe.seed + seed}
     return Recipe.parse(
@@ -187,25 +187,12 @@ def as_tournament_cli(recipe: Recipe, *, file: str = "recipe.yaml") -> str:
         recipe: With ``tournament``.
         file: File that holds the recipe, for what options cannot say.
     """
-    contest, data, checkpoint = contest_of(recipe), recipe.data, recipe.checkpoint
+    contest = contest_of(recipe)
     plain = all(not choice.sites and not _changed(choice) for choice in contest.methods)
     if not plain or recipe.own_files:
         loads = [word for name in recipe.own_files for word in ("--load", name)]
         return shlex.join(["snnlab", "tournament", "--recipe", file, *loads])
-    words = ["snnlab", "tournament", checkpoint.source]
-    if checkpoint.architecture is not None:
-        told = checkpoint.architecture
-        words += ["--architecture", told if isinstance(told, str) else json.dumps(told)]
-    if checkpoint.levels is not None:
-        words += ["--levels", str(checkpoint.levels)]
-    words += ["--dataset", data.dataset]
-    if data.folder:
-        words += ["--data-dir", data.folder]
-    words += ["--split", data.split]
-    if data.limit:
-        words += ["--limit", str(data.limit)]
-    if data.normalize:
-        words += ["--normalize", data.normalize]
+    words = ["snnlab", "tournament", *source_words(recipe)]
     words += ["--methods", ",".join(choice.method for choice in contest.methods)]
     words += ["--num-steps", ",".join(map(str, contest.steps)), "--seeds", str(contest.seeds)]
     words += ["--calibration-images", str(contest.calibration_images)]

@@ -15,23 +15,9 @@ def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str =
         profile: File that holds the profile of the arm ``profile``.
         folder: Where fine-tuned checkpoints go; "" for nowhere.
     """
-    data, training = recipe.data, recipe.training or TrainingChoice()
-    choice, checkpoint, noise = experiment_of(recipe), recipe.checkpoint, recipe.noise or NoiseChoice()
+    training, choice, noise = recipe.training or TrainingChoice(), experiment_of(recipe), recipe.noise or NoiseChoice()
     usual = TrainingChoice()
-    words = ["snnlab", "train", checkpoint.source]
-    if checkpoint.architecture is not None:
-        text = checkpoint.architecture
-        words += ["--architecture", text if isinstance(text, str) else json.dumps(text)]
-    if checkpoint.levels is not None:
-        words += ["--levels", str(checkpoint.levels)]
-    words += ["--dataset", data.dataset]
-    if data.folder:
-        words += ["--data-dir", data.folder]
-    words += ["--split", data.split]
-    if data.limit:
-        words += ["--limit", str(data.limit)]
-    if data.normalize:
-        words += ["--normalize", data.normalize]
+    words = ["snnlab", "train", *source_words(recipe)]
     words += ["--arms", ",".join(choice.arms)]
     if OWN in choice.arms:
         words += ["--profile", profile] + ["--freeze"] * (training.noise == "freeze")
@@ -60,9 +46,28 @@ def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str =
         words += ["--clip-levels", str(levels)]
     if recipe.seed:
         words += ["--seed", str(recipe.seed)]
-    codes = [part.code for part in (checkpoint, training) if part.code is not None]
+    codes = [part.code for part in (recipe.checkpoint, training) if part.code is not None]
     for file in dict.fromkeys(code.file for code in codes):
         words += ["--load", file]
     if folder:
         words += ["--out", folder]
     return shlex.join(words)
+
+
+def source_words(recipe: Recipe) -> list[str]:
+    """Arguments that name checkpoint and images, as every verb that takes a checkpoint reads them."""
+    checkpoint, data, words = recipe.checkpoint, recipe.data, [recipe.checkpoint.source]
+    if checkpoint.architecture is not None:
+        told = checkpoint.architecture
+        words += ["--architecture", told if isinstance(told, str) else json.dumps(told)]
+    if checkpoint.levels is not None:
+        words += ["--levels", str(checkpoint.levels)]
+    words += ["--dataset", data.dataset]
+    if data.folder:
+        words += ["--data-dir", data.folder]
+    words += ["--split", data.split]
+    if data.limit:
+        words += ["--limit", str(data.limit)]
+    if data.normalize:
+        words += ["--normalize", data.normalize]
+    return words

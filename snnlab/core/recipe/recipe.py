@@ -24,6 +24,9 @@ MAX_STEPS = 4096
 MAX_YAML_BYTES = 256 * 1024
 MAX_YAML_BRACKETS = 1000
 
+BESIDE_CONVERSION = ("noise", "training", "adaptor", "clipping", "experiment", "tournament", "attribution")
+"""Parts that say something else than which network is converted how, and simulated on which images."""
+
 _LOCATIONS = {
     "checkpoint": {"source"},
     "data": {"folder"},

@@ -9,12 +9,14 @@ import numpy as np
 
 from snnlab.analysis.noise import SCALES, noisy_correct
 from snnlab.analysis.noise import kappa as find_kappa
+from snnlab.analysis.noisy_network import NoisyNetwork
 from snnlab.analysis.reports import estimate
 from snnlab.analysis.which_site import largest_scale, sensitivity
 from snnlab.calibration.profile import NoiseProfile
 from snnlab.core.errors import RecipeError
 from snnlab.core.progress import ProgressCallback
 from snnlab.core.recipe import NoiseChoice, Recipe
+from snnlab.data import ImageSplit
 from snnlab.runs.execute import fit_noise_run
 from snnlab.runs.kinds import context, warm
 from snnlab.runs.kinds.plain import plain
@@ -88,14 +90,7 @@ def lose_by_site(*, progress: ProgressCallback, recipe: dict[str, Any], profile:
     """
     started = time.perf_counter()
     parsed = Recipe.parse(recipe)
-    found = sensitivity(
-        warm.noisy_network(parsed),
-        NoiseProfile.from_dict(profile),
-        warm.images(parsed, parsed.data.split, parsed.data.limit),
-        noise_seeds=(parsed.noise or NoiseChoice()).seeds,
-        seed=parsed.seed,
-        progress=progress,
-    )
+    found = sensitivity(*_asked(parsed, profile), **_drawn(parsed), progress=progress)
     return {"sensitivity": plain(found), "seconds": round(time.perf_counter() - started, 4)}
 
 
@@ -109,13 +104,16 @@ def scale_that_costs(
     """
     started = time.perf_counter()
     parsed = Recipe.parse(recipe)
-    found = largest_scale(
-        warm.noisy_network(parsed),
-        NoiseProfile.from_dict(profile),
-        warm.images(parsed, parsed.data.split, parsed.data.limit),
-        points=points,
-        noise_seeds=(parsed.noise or NoiseChoice()).seeds,
-        seed=parsed.seed,
-        progress=progress,
-    )
+    found = largest_scale(*_asked(parsed, profile), points=points, **_drawn(parsed), progress=progress)
     return {**found.told(), "seconds": round(time.perf_counter() - started, 4)}
+
+
+def _asked(recipe: Recipe, profile: dict[str, Any]) -> tuple[NoisyNetwork, NoiseProfile, ImageSplit]:
+    """The network, the noise and the images of a question about a profile."""
+    images = warm.images(recipe, recipe.data.split, recipe.data.limit)
+    return warm.noisy_network(recipe), NoiseProfile.from_dict(profile), images
+
+
+def _drawn(recipe: Recipe) -> dict[str, Any]:
+    """Which noise is drawn for it."""
+    return {"noise_seeds": (recipe.noise or NoiseChoice()).seeds, "seed": recipe.seed}

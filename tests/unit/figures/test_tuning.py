@@ -16,6 +16,7 @@ def test_errors_over_the_threshold_and_the_chosen_among_those_tried():
     for mark in drawn.panels[0].marks:
         if isinstance(mark, Points):
             assert mark.x == pytest.approx([row[mark.label]["mean_abs"] / row["chosen"] for row in rows])
+            assert mark.role == f"error_{mark.label}", "a term has one colour, here and in the error budget"
     tried, chosen = drawn.panels[1].marks
     assert isinstance(tried, Segments)
     assert chosen.x == pytest.approx([row["chosen"] for row in rows])
