@@ -40,6 +40,7 @@ class Stored:
         """Go back to what the page shows otherwise."""
         st.session_state.pop(self._shown, None)
         st.session_state.pop(self._beside, None)
+        st.session_state.pop(self._refused, None)
         st.query_params.pop(self.name, None)
 
     def shown(self, beside: str, problems: list[str]) -> "sl.runs.Run | None":
@@ -54,27 +55,35 @@ class Stored:
             self._choose(asked)
         wanted = st.session_state.get(self._shown)
         if wanted is None:
+            problem, of = st.session_state.get(self._refused, ("", beside))
+            if problem and of == beside:
+                problems.append(problem)
             return None
         if st.session_state.setdefault(self._beside, beside) != beside:
             self.close()
             return None
         st.query_params[self.name] = wanted
+        told: list[str] = []
         try:
             rows = [row for row in cached.store().list() if len(wanted) >= 6 and row.id.startswith(wanted)]
             if len(rows) == 1 and rows[0].verb == self.verb:
                 return cached.run(rows[0].id)
             if rows:
-                problems.append(f"The run {wanted[:40]!r} is no {self.what}; {self.otherwise} is shown instead.")
+                told.append(f"The run {wanted[:40]!r} is no {self.what}; {self.otherwise} is shown instead.")
             else:
                 cached.store().get(wanted)  # raises the sentence that says what is wrong
         except ValueError as error:
-            problems.append(f"{str(error).rstrip('.')}; {self.otherwise} is shown instead.")
+            told.append(f"{str(error).rstrip('.')}; {self.otherwise} is shown instead.")
         self.close()
+        # Kept for the scripts that follow by themselves, as when the browser's token arrives: a link is read once.
+        st.session_state[self._refused] = (told[0], beside)
+        problems += told
         return None
 
     def _choose(self, run_id: str) -> None:
         st.session_state[self._shown] = run_id
         st.session_state.pop(self._beside, None)
+        st.session_state.pop(self._refused, None)
 
     @property
     def _shown(self) -> str:
@@ -83,3 +92,7 @@ class Stored:
     @property
     def _beside(self) -> str:
         return f"{self.name}.beside"
+
+    @property
+    def _refused(self) -> str:
+        return f"{self.name}.refused"

@@ -121,6 +121,8 @@ def test_hostile_names_stay_text(at_page, shipped, store):
 def test_a_link_to_something_else_is_said(at_page, shipped):
     at = at_page("tournament", tournament=shipped[RELU].id[:12])
     assert "is no tournament" in warnings(at)
+    at.run()
+    assert "is no tournament" in warnings(at), "also after a script that the browser's token starts"
 
 
 def test_the_runs_page_leads_to_its_own_page(shipped, store):
