@@ -147,8 +147,8 @@ def table(report: sl.analysis.AttributionReport) -> None:
     """The checks of every map."""
     number = sl.figures.tables.number
 
-    def column(title: str, key: str, help: str, decimals: int = 2, *, sign: bool = False) -> Column:
-        return Column(title, lambda row: number(row[key], decimals, sign=sign), help, numeric=True)
+    def column(title: str, key: str, help: str, *, sign: bool = False, optional: bool = False) -> Column:
+        return Column(title, lambda row: number(row[key], 2, sign=sign), help, numeric=True, optional=optional)
 
     def role(row: dict[str, Any]) -> str:
         return "snn" if row["step"] else "ann"
@@ -158,8 +158,8 @@ def table(report: sl.analysis.AttributionReport) -> None:
         [
             Column("network", lambda row: row["network"], strong=True, swatch=role),
             Column("says", lambda row: label.name(report.classes[int(row["predicted"])]), "Predicted class"),
-            column("f(x)", "output", "Logit of the class on the image"),
-            column("f(x′)", "output_baseline", "Logit of the class on the baseline"),
+            column("f(x)", "output", "Logit of the class on the image", optional=True),
+            column("f(x′)", "output_baseline", "Logit of the class on the baseline", optional=True),
             column("sum of map", "sum", f"In {report.unit}"),
             column("completeness error", "completeness_error", "Sum of the map − (f(x) − f(x′)), logits", sign=True),
             column("rank, with ANN", "rank_correlation", "Spearman's rank correlation with the ANN's map"),
@@ -179,14 +179,14 @@ def result(run: sl.runs.Run) -> None:
         if note not in run.card["notes"]:
             st.caption(f":material/info: {label.md(note, 400)}")
     figures = drawn(run.id, report)
-    st.subheader(figures["Maps"].title, anchor=False)
+    st.header(figures["Maps"].title, anchor=False)
     st.caption(label.md(figures["Maps"].subtitle, 300))
     show.figure(figures["Maps"], "explain-maps")
     table(report)
     left, right = st.columns(2, gap="large")
     for place, (where, name) in enumerate(zip((left, right, left), list(figures)[1:], strict=False)):
         with where:
-            st.subheader(figures[name].title, anchor=False)
+            st.header(figures[name].title, anchor=False)
             st.caption(label.md(figures[name].subtitle, 300))
             show.figure(figures[name], f"explain-figure-{place}")
     with bar:

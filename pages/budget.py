@@ -45,7 +45,7 @@ if not shell.empty(view):
         with bar:
             explanation()
         data = recipe.data
-        few = label.count(data.limit) if data.limit else "all"
+        few = f"up to {label.count(data.limit)}" if data.limit else "all"
         st.info(
             "The error of this conversion was not split yet. It will be, at every site and at "
             f"t = {', '.join(map(str, recipe.snapshots))}, on {few} {data.split} images: one simulation and one pass "

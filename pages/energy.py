@@ -238,10 +238,10 @@ else:
     with shell.title_bar(QUESTION):
         explanation()
     recipe = recipe_of(view.run)
-    few = label.count(recipe.data.limit) if recipe.data.limit else "all"
+    few = f"up to {label.count(recipe.data.limit)}" if recipe.data.limit else "all"
     st.info(
         f"The operations of this conversion were not counted yet. Counted will be: the spikes of every site and what "
-        f"they cause in every layer, at each t = 1 to {recipe.num_steps}, on up to {few} {recipe.data.split} images.",
+        f"they cause in every layer, at each t = 1 to {recipe.num_steps}, on {few} {recipe.data.split} images.",
         icon=":material/bolt:",
     )
     ENERGY.offer(recipe, "Count the operations")

@@ -94,7 +94,7 @@ def draw(
     with bar:
         explanation()
         show.export(figures, tables, run.recipe, "budget")
-    explain.code(run.recipe, "budget", num_steps=step)
+    explain.code(run.recipe, "budget", num_steps=step, title="The error budget without the app")
 
 
 def verdict(report: "sl.analysis.ErrorBudget", step: int) -> str:
@@ -231,7 +231,7 @@ def restoration(view: "shell.View", step: int, recipe: "sl.Recipe") -> "Found[sl
     st.markdown(told + "A restored site also mends what earlier sites handed on: look for where the curve jumps.")
     part = st.segmented_control("Restore", ["site", "stage"], default="site", key="budget-part") or "site"
     show.figure(_figure("restoration", found.run.id, at, part, "", report), "budget-restoration")
-    st.code(sl.runs.as_cli(found.run.recipe, verb="restore", num_steps=at), language="bash", wrap_lines=True)
+    explain.code(found.run.recipe, "restore", num_steps=at, title="The restoration without the app")
     return found
 
 

@@ -42,13 +42,13 @@ def draw(view: View, run: "sl.runs.Run") -> None:
         return
     ann, snn = label.percent(report.ann_correct.mean()), label.percent(report.snn_correct.mean())
     split = label.md(report.split.replace("_", " "))
-    st.caption(f"T = {report.num_steps}, {split}, {report.images:,} images: ANN {ann}, SNN {snn}.")
+    st.caption(f"T = {report.num_steps} · {split}, {report.images:,} images · ANN {ann}, SNN {snn}")
     if not report.findings:
         looked = ", ".join(report.considered).replace("_", " ")
         st.info(f"Nothing stands out. Looked for: {looked}.", icon=":material/check:")
     for place, finding in enumerate(report.found(), start=1):
         _finding(view, run, place, finding)
-    explain.code(recipe, "diagnose")
+    explain.code(recipe, "diagnose", title="The diagnosis without the app")
 
 
 def explanation() -> None:
@@ -68,10 +68,11 @@ def explanation() -> None:
 
 
 def _offer(recipe: sl.Recipe) -> None:
-    count = label.count(recipe.data.limit or 0)
+    few = label.count(recipe.data.limit or 0)
+    split = label.md(recipe.data.split.replace("_", " "))
     st.markdown(
         f"Not looked for yet at T = {recipe.num_steps}: wrong normalisation, weights that are not the ANN's, "
-        f"thresholds and v(0) that do not fit, uneven spikes, too few steps; on {count} images."
+        f"thresholds and v(0) that do not fit, uneven spikes, too few steps; on up to {few} {split} images."
     )
     if st.button("Diagnose", key="diagnosis-start", icon=":material/stethoscope:", disabled=jobs.busy(VERB)):
         jobs.start(VERB, {"recipe": recipe.to_dict()})
@@ -86,9 +87,9 @@ def _finding(view: View, run: "sl.runs.Run", place: int, finding: "sl.analysis.F
         with words:
             st.markdown(f"**{place}.** {label.md(finding.words, 600)}")
             if finding.regained is not None:
-                span = f"{label.points(finding.low or 0.0)} to {label.points(finding.high or 0.0)}"
+                span = f"[{label.points(finding.low or 0.0)}, {label.points(finding.high or 0.0)}]"
                 st.caption(
-                    f"Restoring this site regains {label.points(finding.regained)} points ({span}): lost at it or "
+                    f"Restoring this site regains {label.points(finding.regained)} points {span}: lost at it or "
                     "before it."
                 )
             if finding.evidence in _SEEN:

@@ -18,7 +18,13 @@ def popover(title: str, markdown: str, latex: str | tuple[str, ...] = (), citati
             st.caption(citation)
 
 
-def code(recipe: sl.Recipe, verb: str = "evaluate", num_steps: int | None = None, options: Sequence[str] = ()) -> None:
+def code(
+    recipe: sl.Recipe,
+    verb: str = "evaluate",
+    num_steps: int | None = None,
+    options: Sequence[str] = (),
+    title: str = "The same numbers without the app",
+) -> None:
     """The command line, the recipe and the library calls that give the numbers of this page.
 
     Args:
@@ -26,8 +32,9 @@ def code(recipe: sl.Recipe, verb: str = "evaluate", num_steps: int | None = None
         verb: Of the command line.
         num_steps: T, where the page shows another one than the recipe's.
         options: Further words of the command line, which are no part of the recipe.
+        title: Of the closed box; says which numbers, where a page has several boxes.
     """
-    with st.expander("The same numbers without the app", icon=":material/terminal:"):
+    with st.expander(title, icon=":material/terminal:"):
         line, recipe_yaml, python = st.tabs(["Command line", "Recipe (YAML)", "Python"])
         told = " ".join([sl.runs.as_cli(recipe, verb=verb, num_steps=num_steps), *map(shlex.quote, options)])
         line.code(told, language="bash", wrap_lines=True)

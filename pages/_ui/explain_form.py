@@ -96,13 +96,12 @@ def _image(view: View, run: "sl.runs.Run", before: "sl.analysis.AttributionRepor
     if first is None and before is not None:
         first = before.index
     image = st.selectbox(
-        "Image",
+        "Image, and what is said of it",
         places,
         index=places.index(first) if first in places else 0,
         format_func=lambda i: f"{i}: class {curve.labels[i]}, ANN {curve.ann_predictions[i]}, SNN {says[i]}",
         key=f"explain-image-{run.id}-{wanted}-{follows}",
-        label_visibility="collapsed",
-        help=f"SNN at T = {view.target}",
+        help=f"True class, the ANN's prediction, the SNN's at T = {view.target}",
     )
     return None if image is None else {"image": int(image)}
 

@@ -74,7 +74,7 @@ def _card(run: "sl.runs.Run", report: "sl.analysis.FlipReport", flip: "sl.analys
     )
     agree = f"agree from t = {flip.agrees_from}" if flip.agrees_from else f"apart up to t = {report.num_steps}"
     part = f"part at {label.tag(flip.first_site, 22)}" if flip.first_site else "no unusual site"
-    with st.container(width=168, border=True, gap="xxsmall", key=f"flip-{flip.image}"):
+    with st.container(border=True, gap="xxsmall", key=f"flip-{flip.image}"):
         st.html(
             f'<div class="sl-flip">{shown}<table><tbody>{rows}</tbody></table><div>{agree}</div><div>{part}</div></div>'
         )

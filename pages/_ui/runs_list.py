@@ -133,7 +133,7 @@ def _table(rows: "Sequence[sl.runs.RunRow]", chosen: set[str], shown: Mapping[st
         column_config={
             "shown": st.column_config.TextColumn("shown", width=84, help="What it is on every page just now"),
             "checkpoint": st.column_config.TextColumn("checkpoint", width=190),
-            "kind": st.column_config.TextColumn("kind", width=92),
+            "kind": st.column_config.TextColumn("kind", width=112),
             "method": st.column_config.TextColumn("method", width=120),
             "parameters": st.column_config.TextColumn("parameters", width=130),
             "T": st.column_config.NumberColumn("T", width=44, format="%d"),

@@ -29,7 +29,7 @@ def test_the_shipped_image_is_shown_with_its_checks(at_page, explained):
     for value in (*report.completeness_error, *report.rank_correlation, *report.outputs[:, 0]):
         assert number(float(value), 2) in shown.replace("+", "")
     assert "rank correlation of" in " ".join(each.value for each in at.markdown)
-    assert [header.value for header in at.subheader] == [
+    assert [header.value for header in at.header] == [
         "What in the image speaks for class 5?",
         "Does each network need what its map names?",
         "In which layer does the SNN's evidence part from the ANN's?",

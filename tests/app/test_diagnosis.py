@@ -65,7 +65,7 @@ def test_findings_are_told_with_what_restoring_regains(at_page, store, shipped):
     run = stored(store, shipped)
     at = at_page("budget", run=run.id[:12], T="2")
     assert "its threshold is too low" in said(at)
-    assert "regains +8.00 points (+4.00 to +12.00)" in said(at)
+    assert "regains +8.00 points [+4.00, +12.00]" in said(at)
     assert "Nothing in a recipe would mend this" in said(at)
     assert any("snnlab diagnose" in element.value for element in at.code)
     curve = run.reports["accuracy"]
