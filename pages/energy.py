@@ -225,7 +225,7 @@ def draw(view: shell.View, found: "derived.Found[sl.analysis.ActivityReport]") -
             run.recipe,
             "energy",
         )
-    explain.code(run.recipe.changed(num_steps=step), "energy", options=options(rule, costs))
+    explain.code(run.recipe, "energy", num_steps=step, options=options(rule, costs))
 
 
 view = shell.page()

@@ -83,13 +83,14 @@ def choices(recipe: "sl.Recipe") -> object:
     """What the numbers depend on; how many images, and which T of those simulated, the view says."""
     data = recipe.data.model_dump(exclude={"folder", "limit"})
     checkpoint = recipe.checkpoint
-    converted_for = recipe.num_steps if _for_one_number(recipe) else None
+    converted_for = recipe.num_steps if for_one_number(recipe) else None
     return (
         recipe.converter, data, checkpoint.architecture, checkpoint.levels, recipe.dtype, recipe.seed, converted_for,
     )  # fmt: skip
 
 
-def _for_one_number(recipe: "sl.Recipe") -> bool:
+def for_one_number(recipe: "sl.Recipe") -> bool:
+    """Whether the network depends on the T that it is converted for."""
     known = {card.name: card for card in sl.methods()}
     card = known.get(recipe.converter.method)
     return card is not None and card.depends_on_num_steps

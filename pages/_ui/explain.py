@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 import snnlab as sl
+from pages._ui import derived
 
 
 def popover(title: str, markdown: str, latex: str | tuple[str, ...] = (), citation: str = "") -> None:
@@ -36,7 +37,15 @@ def code(
     """
     with st.expander(title, icon=":material/terminal:"):
         line, recipe_yaml, python = st.tabs(["Command line", "Recipe (YAML)", "Python"])
-        told = " ".join([sl.runs.as_cli(recipe, verb=verb, num_steps=num_steps), *map(shlex.quote, options)])
+        last = num_steps
+        if verb != "flips" and last not in (None, recipe.num_steps) and derived.for_one_number(recipe):
+            # Another T on the command line would convert another network; flips name both.
+            last = None
+            line.caption(
+                f"The network is converted for T = {recipe.num_steps}, and so by this line; the page shows t = "
+                f"{num_steps} of it, as the Python lines do."
+            )
+        told = " ".join([sl.runs.as_cli(recipe, verb=verb, num_steps=last), *map(shlex.quote, options)])
         line.code(told, language="bash", wrap_lines=True)
         recipe_yaml.code(recipe.to_yaml(), language="yaml")
         python.code(sl.runs.as_python(recipe, verb=verb, num_steps=num_steps), language="python", wrap_lines=True)

@@ -108,18 +108,21 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
         return "\n".join([*lines, *_attribution_lines(recipe.attribution, recipe.seed)])
     if verb == "energy":
         dtype = f", dtype=torch.{recipe.dtype}" if recipe.dtype != "float32" else ""
+        last = num_steps or recipe.num_steps
         return "\n".join(
             [
                 *lines,
-                f"activity = sl.analysis.synaptic_operations(snn, images, num_steps={recipe.num_steps}{dtype})",
+                f"activity = sl.analysis.synaptic_operations(snn, images, num_steps={last}{dtype})",
                 "energy = sl.analysis.EnergyReport.of(activity)",
-                f"table = energy.summary({recipe.num_steps})",
+                f"table = energy.summary({last})",
             ]
         )
     if verb in _CALLS:
-        steps = f", snapshots={list(recipe.snapshots)}" if recipe.snapshots else ""
+        last = num_steps or recipe.num_steps
+        kept = [step for step in recipe.snapshots if step <= last]
+        steps = f", snapshots={kept}" if kept else ""
         dtype = f", dtype=torch.{recipe.dtype}" if recipe.dtype != "float32" else ""
-        call = f"snn, ckpt.build(), images, num_steps={num_steps or recipe.num_steps}{steps}{dtype}"
+        call = f"snn, ckpt.build(), images, num_steps={last}{steps}{dtype}"
         return "\n".join([*lines, _CALLS[verb].format(call=call)])
     extra = ', candidates="random"' if recipe.traces else ""
     if recipe.dtype != "float32":

@@ -114,3 +114,5 @@ def test_every_figure_and_table_of_the_runs_can_be_exported(store, name):
         assert "--num-steps 32" in sl.runs.as_cli(run.recipe, verb=verb)
         python = sl.runs.as_python(run.recipe, verb=verb)
         assert ("error_budget(" if verb == "budget" else "restoration(") in python
+        early = sl.runs.as_python(run.recipe, verb=verb, num_steps=2)
+        assert "num_steps=2, snapshots=[1, 2])" in early, "what is shown can be run"
