@@ -54,7 +54,7 @@ def _figure(run_id: str, last: int, _report: "sl.analysis.EarlyExit") -> "sl.fig
 
 
 def _draw(run: "sl.runs.Run", report: "sl.analysis.EarlyExit") -> None:
-    st.markdown(_verdict(report))
+    st.markdown(f"{_verdict(report)} {report.warm_up_told}")
     seen = run.card.get("seen", {}).get(report.choosing_split, "unknown")
     if seen != "no":
         st.caption(

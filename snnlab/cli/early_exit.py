@@ -44,6 +44,8 @@ def early_exit(flags: opt.Flags, within: Within = 0.0, json: opt.Json = False) -
         f"  T = {report.num_steps} for all        {full:.2%}; early exit {100 * found.difference:+.2f} points "
         f"[{low:+.2f}, {high:+.2f}]"
     )
+    if report.warm_up_told:
+        typer.echo(f"  {report.warm_up_told}")
 
 
 def early_exit_as_json(report: "EarlyExit") -> dict[str, Any]:
@@ -51,6 +53,7 @@ def early_exit_as_json(report: "EarlyExit") -> dict[str, Any]:
     return {
         "num_steps": report.num_steps,
         "within": report.within,
+        "warm_up_steps": report.warm_up_steps,
         "chosen": _plain(report.found),
         "accuracy_at_T": float(report.correct[-1].mean()),
         "fixed_T_of_equal_accuracy": report.fixed_steps(report.found.accuracy),

@@ -69,5 +69,6 @@ def early_exit(report: EarlyExit, *, log_steps: bool = True) -> Figure:
         panels=(Panel(x, y, tuple(marks)),),
         layout=Layout(aspect=0.6, pixels=320),
         data=report.to_frame(),
-        foot="Shaded: 95 % intervals over images, Wilson for a fixed T, bootstrap for early exit.",
+        foot="Shaded: 95 % intervals over images, Wilson for a fixed T, bootstrap for early exit. "
+        + report.warm_up_told,
     )

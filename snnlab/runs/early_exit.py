@@ -63,6 +63,7 @@ def early_exit_run(recipe: Recipe, *, within: float = 0.0, progress: ProgressCal
         choosing_correct=chooser.predictions == choosing.labels,
         choosing_split=choosing.name,
         within=float(within),
+        warm_up_steps=snn.warm_up_steps,
     )
     reports = {"early_exit": report, "accuracy": accuracy, "conversion": conversion_report(snn, recording)}
     return finished(prepared, reports, recording, started, verb="early-exit")

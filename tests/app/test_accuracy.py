@@ -19,7 +19,8 @@ def analysed(store):
 
 
 def packed(at):
-    (component,) = [c for c in at.get("bidi_component") if "snnlab_figure" in c.proto.component_name]
+    """The chart of the page; that of early exit stands below it."""
+    component, *_ = [c for c in at.get("bidi_component") if "snnlab_figure" in c.proto.component_name]
     return component.proto.json
 
 

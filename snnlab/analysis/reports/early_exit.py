@@ -66,6 +66,7 @@ class EarlyExit(Report):
         choosing_correct: Whether those are right at t, (num_steps, images), bool.
         choosing_split: Their split.
         within: Points of accuracy that the limit may cost on the images that choose.
+        warm_up_steps: Steps that every image runs before t = 1; no mean of steps counts them.
     """
 
     kind: ClassVar[str] = "early_exit"
@@ -79,6 +80,14 @@ class EarlyExit(Report):
     choosing_correct: np.ndarray
     choosing_split: str
     within: float = 0.0
+    warm_up_steps: int = 0
+
+    @property
+    def warm_up_told(self) -> str:
+        """A sentence on the warm-up; empty where there is none."""
+        if not self.warm_up_steps:
+            return ""
+        return f"Every image runs {self.warm_up_steps} time-steps of warm-up besides, which no T here counts."
 
     @property
     def images(self) -> int:

@@ -34,6 +34,11 @@ def test_json_and_the_stored_run_agree():
     assert (told["split"], told["images"], told["within"]) == ("dev", 40, 5.0)
 
 
+def test_a_warm_up_is_told():
+    assert json.loads(run("--method", "srp", "--json").stdout)["warm_up_steps"] == 4
+    assert "Every image runs 4 time-steps of warm-up besides" in run("--method", "srp").stdout
+
+
 def test_the_table_and_a_refusal():
     told = run().stdout
     assert "mean time-steps" in told
