@@ -58,19 +58,12 @@ STYLE = (
 )
 DOCUMENTED = Part("documented examples", ("--doctest-modules", "snnlab", "tests/test_docs.py"), environment=ONE_THREAD)
 SEPARATE = ("tests/test_docs.py", "tests/app", "tests/browser")
+BESIDE = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist=loadfile")
+"""Tests in as many processes as there are cores, a file in one of them."""
+
 TESTS = (
-    Part(
-        "library",
-        (
-            "tests",
-            *(f"--ignore={path}" for path in SEPARATE),
-            "-n",
-            str(min(os.cpu_count() or 1, 4)),
-            "--dist=loadfile",
-        ),
-        environment=ONE_THREAD,
-    ),
-    Part("app", ("tests/app",), "tests/app"),
+    Part("library", ("tests", *(f"--ignore={path}" for path in SEPARATE), *BESIDE), environment=ONE_THREAD),
+    Part("app", ("tests/app", *BESIDE), "tests/app", environment=ONE_THREAD),
     # A real browser on shared cores misses a moment now and then: one more try, and the summary names who needed it.
     Part("browser", ("tests/browser", "--reruns=1", "-rR"), "tests/browser"),
     Part(
