@@ -193,7 +193,8 @@ def test_methods_and_inspect_and_version():
     assert {"max_norm", "percentile_norm", "qcfs", "nq", "opi", "opt_shift", "ecl", "snm", "rmp"} <= set(names)
     assert {"group_neuron", "calibration_light", "calibration_potential"} <= set(names)
     assert {card["name"] for card in as_json("methods") if card["depends_on_num_steps"]} == {
-        "opt_shift", "ecl", "calibration_light", "calibration_potential", "alpha_beta", "ttrbr",
+        "opt_shift", "ecl", "calibration_light", "calibration_potential", "calibration_weights", "alpha_beta",
+        "ttrbr",
     }  # fmt: skip
     assert as_json("inspect", VGG)["sites"][0] == "stage1.act1"
     assert invoke("--version").stdout.strip() == sl.__version__
