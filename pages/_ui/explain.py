@@ -38,8 +38,8 @@ def code(
     with st.expander(title, icon=":material/terminal:"):
         line, recipe_yaml, python = st.tabs(["Command line", "Recipe (YAML)", "Python"])
         last = num_steps
-        if verb != "flips" and last not in (None, recipe.num_steps) and derived.for_one_number(recipe):
-            # Another T on the command line would convert another network; flips name both.
+        if last not in (None, recipe.num_steps) and derived.for_one_number(recipe):
+            # Another T on the command line would convert another network.
             last = None
             line.caption(
                 f"The network is converted for T = {recipe.num_steps}, and so by this line; the page shows t = "

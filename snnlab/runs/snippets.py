@@ -25,6 +25,9 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
     """
     data, converter = recipe.data, recipe.converter
     steps = num_steps or _own_steps(recipe, verb)
+    if recipe.calibration is not None:  # options cannot say which images are drawn
+        loads = [word for file in recipe.own_files for word in ("--load", file)]
+        return shlex.join(["snnlab", verb, "--recipe", "recipe.yaml", *loads])
     words = ["snnlab", verb, recipe.checkpoint.source]
     architecture = recipe.checkpoint.architecture
     if architecture is not None:

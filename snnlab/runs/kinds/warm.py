@@ -109,9 +109,7 @@ def images(recipe: Recipe, split: str, limit: int | None) -> ImageSplit:
 
 
 def _with(opened: Prepared, recipe: Recipe) -> Prepared:
-    """The opened files under this recipe's converter and T; two recipes may differ in nothing else."""
-    own = recipe.to_dict()
-    values = {**opened.recipe.to_dict(), "converter": own["converter"], "calibration": own.get("calibration")}
-    if card(recipe.converter.method).depends_on_num_steps:  # then snapshots and targets must lie within T, too
-        values |= {name: own[name] for name in ("num_steps", "snapshots", "noise") if name in own}
+    """The opened files under this recipe."""
+    filled = opened.recipe.to_dict()
+    values = {**recipe.to_dict(), "checkpoint": filled["checkpoint"], "data": filled["data"]}
     return Prepared(Recipe.parse(values), opened.checkpoint, opened.dataset, opened.notes)

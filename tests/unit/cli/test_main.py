@@ -86,6 +86,12 @@ def test_the_shown_command_line_and_python_give_the_shown_numbers():
     assert names["accuracy"].tolist() == told["snn_accuracy"]
 
 
+def test_a_draw_of_calibration_images_is_told_by_the_recipe_file():
+    recipe = sl.Recipe.parse({"checkpoint": {"source": VGG}, "data": {"dataset": "digits"}, "num_steps": 4,
+                              "converter": {"method": "max_norm"}, "calibration": {"images": 32}})  # fmt: skip
+    assert as_cli(recipe) == "snnlab evaluate --recipe recipe.yaml", "no option says which images are drawn"
+
+
 def test_test_looks_are_counted():
     first = as_json("evaluate", VGG, "--num-steps", 1, "--split", "test", "--limit", 20)
     second = as_json("evaluate", VGG, "--num-steps", 1, "--split", "test", "--limit", 20)

@@ -54,3 +54,9 @@ def test_a_step_before_the_end_of_a_correction_is_read_in_the_course_of_it():
     x = ckpt.data("dev", limit=20).batch(5, 6)
     whole = sl.analysis.residuals(sl.simulate(sl.convert(ckpt.build(), "cos"), x, num_steps=4, snapshots=[2]))
     assert (ask([5], recipe=recipe).histogram == whole.histogram).all()
+
+
+def test_an_earlier_question_about_more_steps_leaves_nothing_behind():
+    long = {**RECIPE, "num_steps": 8, "attribution": {"steps": [8]}, "noise": {"targets": [8]}}
+    find("selected")(progress=lambda *_: None, recipe=long, images=[0], step=1)
+    assert ask([0], recipe={**RECIPE, "converter": {"method": "calibration_light"}}).images == 1
