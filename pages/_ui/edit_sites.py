@@ -267,7 +267,10 @@ def draw(
             "shape": column.TextColumn("neurons", help="channels × height × width", width=88),
             "activation": column.TextColumn("activation", width=88),
             "method": column.NumberColumn(
-                f"{source} threshold", help=f"As the method has it, {source}; in activation units", format=digits
+                f"{source} threshold",
+                help=f"As the method has it, {source}; in activation units",
+                format=digits,
+                width=142,
             ),
             "spread": column.TextColumn("by channel", help="Smallest to largest; an edit puts one for all channels"),
             "threshold": column.NumberColumn(

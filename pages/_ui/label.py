@@ -72,8 +72,12 @@ def activation(kind: str, levels: int | None) -> str:
 
 def method(recipe: sl.Recipe) -> str:
     """Title of the method, with a dagger where it is an interpretation."""
-    name = recipe.converter.method
-    return next((card.display_name for card in sl.methods() if card.name == name), f"{name} (not loaded)")
+    return method_named(recipe.converter.method)
+
+
+def method_named(method: str) -> str:
+    """Title of a method by its name in recipes."""
+    return next((card.display_name for card in sl.methods() if card.name == method), f"{method} (not loaded)")
 
 
 def parameters(recipe: sl.Recipe, levels: int | None) -> str:

@@ -184,7 +184,7 @@ def draw_earlier(view: View, shown_id: str = "") -> None:
         contest = row.recipe.tournament
         if contest is None:
             continue
-        names = ", ".join(choice.method for choice in contest.methods)
+        names = " · ".join(label.method_named(choice.method) for choice in contest.methods)
         steps = ", ".join(map(str, contest.steps))
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button("Show", key=f"tournament-show-{row.id[:12]}", icon=":material/visibility:"):
