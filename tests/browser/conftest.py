@@ -16,6 +16,7 @@ CHROME = os.environ.get("SNNLAB_CHROME") or shutil.which("chromium") or shutil.w
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 QUIET += ("--disable-background-networking", "--disable-component-update")
 PATIENCE = 60_000  # ms: two cores may be busy with other tests
+WIDTHS = (1400, 1024, 800)  # px: a desk, a laptop, half a screen
 
 
 class Server:
@@ -153,3 +154,26 @@ def quiet(page):
     )
     assert page.locator("[data-testid=stException]").count() == 0
     return page
+
+
+def sideways(page):
+    """Pixels by which a page of the app could be scrolled to the right."""
+    return page.evaluate(
+        "Math.max(...['html', '[data-testid=stMain]'].map(s => {"
+        "const e = document.querySelector(s); return e.scrollWidth - e.clientWidth; }))"
+    )
+
+
+def violations(page, within=""):
+    """What axe-core objects to, as text, one block a rule; empty if nothing. Skips the test without axe.
+
+    Args:
+        page: Drawn and quiet.
+        within: CSS selector of the part to look at; "" for all of it.
+    """
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page, context={"include": [[within]]} if within else None).response["violations"]
+    return "\n".join(
+        "\n  ".join([f"{each['id']} ({each['impact']})", *(node["html"][:200] for node in each["nodes"][:3])])
+        for each in found
+    )

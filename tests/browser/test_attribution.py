@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import quiet
+from tests.browser.conftest import quiet, sideways
 
 pytestmark = pytest.mark.browser
 
@@ -21,4 +21,4 @@ def test_another_image_is_explained(open_page):
     page.get_by_text("by Saliency.").first.wait_for()
     quiet(page)
     assert page.locator(".snnlab-figure .heatmaplayer image").count() >= 9  # maps, differences, bars
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert sideways(page) <= 0

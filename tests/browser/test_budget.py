@@ -1,20 +1,17 @@
 """The Error budget page in a browser: it fits, is accessible, answers clicks, and its jobs give what they promise."""
 
 import dataclasses
-import json
 
 import pytest
 
 import snnlab as sl
-from tests.browser.conftest import Server, quiet
-from tests.browser.test_pages import WIDTHS, sideways
+from tests.browser.conftest import WIDTHS, Server, quiet, sideways, violations
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_and_is_accessible(open_page, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = open_page("budget?T=2", scheme=scheme, height=1200)
     page.locator(".snnlab-figure .main-svg").first.wait_for()
     page.get_by_text("Checks", exact=True).click()
@@ -23,9 +20,7 @@ def test_the_page_fits_and_is_accessible(open_page, scheme):
         page.set_viewport_size({"width": width, "height": 1200})
         page.wait_for_timeout(250)
         assert sideways(page) <= 0, width
-    found = axe.Axe().run(page).response["violations"]
-    told = [(item["id"], item["impact"], [node["html"][:160] for node in item["nodes"][:3]]) for item in found]
-    assert not told, json.dumps(told, indent=1)
+    assert not (told := violations(page)), told
 
 
 @pytest.fixture(scope="module")

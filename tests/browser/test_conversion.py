@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import PATIENCE, quiet
+from tests.browser.conftest import PATIENCE, WIDTHS, quiet, sideways, violations
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -96,12 +96,10 @@ def test_a_bad_threshold_is_answered_at_the_table(open_page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_cut_off_and_axe_finds_nothing(open_page, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = open_page("conversion", scheme=scheme)
     site_table(page)
-    for width in (1400, 1024, 800):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(250)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-    found = axe.Axe().run(page).response["violations"]
-    assert not found, [(violation["id"], violation["nodes"][0]["html"]) for violation in found]
+        assert sideways(page) <= 0, width
+    assert not (told := violations(page)), told

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, sideways
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -19,5 +19,5 @@ def test_a_convention_changes_the_answer_in_place(open_page):
     before = answer.inner_text()
     page.get_by_role("radio", name="once").click()
     expect(answer).not_to_have_text(before, timeout=PATIENCE)
-    assert page.locator("[data-testid=stMain]").evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert sideways(page) <= 0
     assert page.locator(".snnlab-figure").count() == 2

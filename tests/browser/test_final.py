@@ -1,12 +1,10 @@
 """Final evaluation in a browser: sealed, confirmed, counted, exported, and shown again by its link."""
 
-import json
 import re
 
 import pytest
 
-from tests.browser.conftest import PATIENCE, quiet
-from tests.browser.test_pages import WIDTHS, sideways
+from tests.browser.conftest import PATIENCE, WIDTHS, quiet, sideways, violations
 
 pytestmark = pytest.mark.browser
 LOOK = re.compile(r"\d(st|nd|rd|th) look")
@@ -22,12 +20,6 @@ def saved(page, name, nth=0):
     return open(asked.value.path(), encoding="utf-8").read()
 
 
-def violations(page):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page).response["violations"]
-    return [(item["id"], item["impact"], [node["html"][:160] for node in item["nodes"][:3]]) for item in found]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_sealed_page_fits_and_is_accessible(open_page, scheme):
     page = open_page("final", scheme=scheme)
@@ -36,8 +28,7 @@ def test_the_sealed_page_fits_and_is_accessible(open_page, scheme):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(250)
         assert sideways(page) <= 0, width
-    told = violations(page)
-    assert not told, json.dumps(told, indent=1)
+    assert not (told := violations(page)), told
 
 
 def test_from_the_sealed_page_to_a_table_in_a_paper(open_page):
@@ -99,8 +90,7 @@ def test_the_result_fits_and_is_accessible(open_page, scheme):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(250)
         assert sideways(page) <= 0, width
-    told = violations(page)
-    assert not told, json.dumps(told, indent=1)
+    assert not (told := violations(page)), told
 
 
 def test_changing_t_leaves_the_accuracy_chart_alone(open_page):

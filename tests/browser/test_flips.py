@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import quiet
+from tests.browser.conftest import quiet, sideways
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +18,7 @@ def test_a_flip_is_chosen_and_residuals_follow(open_page):
     page.get_by_role("button", name="Image 39", exact=True).click()
     page.get_by_text("Image 39 parts at stage3.act3").wait_for()
     assert "chosen=digits-dev-image-39" in page.url
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert sideways(page) <= 0
 
     page.get_by_role("link", name="Residuals", exact=True).click()
     page.get_by_text("What is left over for image 39 of dev alone?").wait_for()

@@ -11,7 +11,7 @@ import pytest
 import snnlab as sl
 from pages._ui.noise_view import pack, script
 from pages._ui.noise_view.drawn import PRESETS, Drawn
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, sideways, violations
 from tests.noise_reports import deep_names, noise_report, noise_run
 
 pytestmark = pytest.mark.browser
@@ -293,16 +293,11 @@ def test_hostile_names_are_text(page, url):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "dark"), (1024, "light"), (800, "light")])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, url, resnet, width, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
     open_view(page, url, resnet.id)
     page.get_by_role("button", name="Paste").click()
     page.wait_for_timeout(500)
-    found = axe.run(page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
-    wide = page.evaluate(
-        "Math.max(...['html', '[data-testid=stMain]'].map((s) => {"
-        "const e = document.querySelector(s); return e.scrollWidth - e.clientWidth; }))"
-    )
+    told, wide = violations(page, "[data-testid=stMain]"), sideways(page)
     page.context.close()
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert not told, told
     assert wide == 0

@@ -10,6 +10,7 @@ import pytest
 import snnlab as sl
 from pages._ui.residual_view import script
 from pages._ui.residual_view.pack import pack
+from tests.browser.conftest import sideways, violations
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -168,13 +169,11 @@ def test_hostile_names_are_text(page, url):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_view(chromium, url, resnet, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = chromium.new_context(viewport={"width": 800, "height": 900}, color_scheme=scheme).new_page()
     open_view(page, url, f"run={resnet.id[:12]}&t=4&compare={'c' * 12}")
     page.get_by_role("button", name="choose").click()
     page.wait_for_timeout(500)
-    found = axe.run(page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
-    wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    told, wide = violations(page, "[data-testid=stMain]"), sideways(page)
     page.context.close()
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
-    assert not wide
+    assert not told, told
+    assert wide <= 0

@@ -1,15 +1,13 @@
 """Runs in a browser: two chosen, compared, pinned, overlaid on other pages, and all of it again from the link."""
 
 import dataclasses
-import json
 import re
 import zipfile
 
 import pytest
 
 import snnlab as sl
-from tests.browser.conftest import Server, quiet
-from tests.browser.test_pages import WIDTHS, sideways
+from tests.browser.conftest import WIDTHS, Server, quiet, sideways, violations
 
 pytestmark = pytest.mark.browser
 ROW = 35  # height of a row of the table, pixels
@@ -34,12 +32,6 @@ def mark(page, row):
     """Click the box of a row; the table is a canvas."""
     box = page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
     page.mouse.click(box["x"] + 17, box["y"] + (row + 1.5) * ROW)
-
-
-def violations(page):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page).response["violations"]
-    return [(item["id"], item["impact"], [node["html"][:160] for node in item["nodes"][:3]]) for item in found]
 
 
 def test_two_runs_from_the_table_to_the_overlay_and_back_by_link(open_page, conversions):
@@ -116,5 +108,4 @@ def test_a_comparison_fits_and_is_accessible(open_page, conversions, scheme):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(250)
         assert sideways(page) <= 0, width
-    told = violations(page)
-    assert not told, json.dumps(told, indent=1)
+    assert not (told := violations(page)), told

@@ -4,19 +4,17 @@ import re
 
 import pytest
 
-from tests.browser.conftest import PATIENCE, quiet
+from tests.browser.conftest import PATIENCE, quiet, sideways, violations
 
 pytestmark = pytest.mark.browser
 SLOW = 8 * PATIENCE  # a worker that starts, and four small conversions
 
 
 def test_from_the_bundled_one_over_the_form_to_a_link(open_page):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page("tournament", height=1600)
     page.get_by_text("Most accurate at each T").wait_for()
     quiet(page)
-    found = axe.run(page).response["violations"]
-    assert not found, [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
+    assert not (told := violations(page)), told
     page.get_by_role("button", name="New tournament").click()
     page.get_by_role("heading", name="1 Who takes part").wait_for()
     for name in ("Percentile norm", "SNN calibration, light", "Optimal shift", "OPI †", "SRP"):
@@ -39,7 +37,6 @@ def test_from_the_bundled_one_over_the_form_to_a_link(open_page):
         again = open_page(page.url.split("/", 3)[3], width=width, scheme=scheme)
         again.get_by_text("Most accurate at each T").wait_for()
         quiet(again)
-        main = "document.querySelector('[data-testid=stMain]')"
-        assert again.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
+        assert sideways(again) <= 0
         assert "Max norm" in again.get_by_role("region", name=region).inner_text()
         again.close()

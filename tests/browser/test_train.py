@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import PATIENCE, quiet
+from tests.browser.conftest import PATIENCE, quiet, sideways, violations
 
 pytestmark = pytest.mark.browser
 SLOW = 3 * PATIENCE  # six trainings, on cores that others use too
@@ -57,11 +57,8 @@ def test_an_experiment_from_the_form_to_its_link(open_page):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1024, "dark"), (800, "light")])
 def test_the_form_fits_and_is_accessible(open_page, width, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page("train?T=2", width=width, scheme=scheme)
     page.get_by_role("button", name="Train", exact=True).wait_for()
     quiet(page)
-    main = "document.querySelector('[data-testid=stMain]')"
-    assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
-    found = axe.run(page).response["violations"]
-    assert not found, [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
+    assert sideways(page) <= 0
+    assert not (told := violations(page)), told
