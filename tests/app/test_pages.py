@@ -242,7 +242,8 @@ def select(at, label):
 
 
 def drawn(at):
-    (component,) = [c for c in at.get("bidi_component") if "snnlab_figure" in c.proto.component_name]
+    """The first chart of the page."""
+    component = next(c for c in at.get("bidi_component") if "snnlab_figure" in c.proto.component_name)
     return json.loads(json.loads(component.proto.json)["light"])
 
 
