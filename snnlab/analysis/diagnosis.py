@@ -23,6 +23,7 @@ from snnlab.analysis.site_repairs import FACTORS, SiteRepair, site_repairs
 from snnlab.calibration.profile import NoiseProfile
 from snnlab.core.histogram import EXCESS, MISSING
 from snnlab.core.progress import ProgressCallback, silent
+from snnlab.core.registry import card
 from snnlab.graph import prepare
 from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.recording import Recording
@@ -233,8 +234,8 @@ def _normalization(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[
     yield Finding(
         rule="normalization",
         site="",
-        words=f"The images are probably normalised wrongly: the ANN is right on {chosen:.1%} of {report.images} "
-        f"training images with {report.chosen}, on {best:.1%} with {report.best}.",
+        words=f"The images are probably normalised wrongly: the ANN is right on {_percent(chosen)} of {report.images} "
+        f"training images with {report.chosen}, on {_percent(best)} with {report.best}.",
         size=float(best - chosen),
         evidence="checkpoint",
         experiment=f"Normalise the images as {report.best}.",
@@ -248,10 +249,11 @@ def _weights(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Findin
             yield Finding(
                 rule="weights",
                 site=site,
-                words=f"{site}: {name} before it is not the ANN's; it differs by up to {far:.1%} of its largest value."
+                words=f"{site}: {name} before it is not the ANN's; it differs by up to {_percent(far)} of its largest "
+                "value."
                 if site
-                else f"{name}, behind the last site, is not the ANN's; it differs by up to {far:.1%} of its largest "
-                "value.",
+                else f"{name}, behind the last site, is not the ANN's; it differs by up to {_percent(far)} of its "
+                "largest value.",
                 size=far,
                 evidence="conversion",
             )
@@ -302,7 +304,7 @@ def _threshold(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Find
         error = "clipping" if factor > 1 else "coarse steps of threshold / T"
         share = saved / each.own if each.own > 0 else 0.0
         told = (
-            f"with {factor:.2g} times that threshold {share:.0%} of its own error, {error}, would be gone"
+            f"with {factor:.2g} times that threshold {_percent(share, 0)} of its own error, {error}, would be gone"
             if saved > 0
             else f"at T = {evidence.num_steps} its own error is no larger for it"
         )
@@ -340,7 +342,7 @@ def _v0(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Finding]:
             rule="v0",
             site=each.name,
             words=f"{each.name}: its v(0) is {each.v0:.2f} of the threshold, {usual:.2f} at most other sites; with "
-            f"{each.fraction:g} {share:.0%} of its own error would be gone.",
+            f"{each.fraction:g} {_percent(share, 0)} of its own error would be gone.",
             size=each.saved_by_v0,
             evidence="budget",
             experiment=f"Set its v(0) to {each.fraction:g} of the threshold.",
@@ -362,8 +364,8 @@ def _v0_everywhere(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[
     yield Finding(
         rule="v0_everywhere",
         site="",
-        words=f"v(0) is {now:.2f} of the threshold at most sites; with {best:g} {share:.0%} of a site's own error "
-        "would be gone, in the median.",
+        words=f"v(0) is {now:.2f} of the threshold at most sites; with {best:g} {_percent(share, 0)} of a site's own "
+        "error would be gone, in the median.",
         size=saved,
         evidence="budget",
         experiment=f"Set v(0) to {best:g} of the threshold everywhere.",
@@ -385,10 +387,10 @@ def _threshold_everywhere(evidence: Evidence, limits: Mapping[str, float]) -> It
         rule="threshold_everywhere",
         site="",
         words=f"Thresholds are {wrong} than T = {evidence.num_steps} can resolve: {factor:.2g} times as large, "
-        f"{share:.0%} of a site's own error would be gone, in the median.",
+        f"{_percent(share, 0)} of a site's own error would be gone, in the median.",
         size=saved,
         evidence="budget",
-        experiment="Tune the thresholds for this T under the running spiking network (ttrbr).",
+        experiment=f"Tune the thresholds for this T under the running spiking network: {card('ttrbr').display_name}.",
         changes={"converter": {"method": "ttrbr", "parameters": {}, "sites": {}}},
     )
 
@@ -409,14 +411,14 @@ def _uneven(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Finding
     yield Finding(
         rule="uneven",
         site=name,
-        words=f"{name}: spikes come unevenly; {shares[EXCESS]:.1%} of its neurons fired too often and "
-        f"{shares[MISSING]:.1%} too rarely for their charge. By timing alone {sizes[worst]:.1%} of the activation's "
-        f"mean square is lost there, {float(np.median(sizes)):.1%} at the median site.",
+        words=f"{name}: spikes come unevenly; {_percent(shares[EXCESS])} of its neurons fired too often and "
+        f"{_percent(shares[MISSING])} too rarely for their charge. By timing alone {_percent(sizes[worst])} of the "
+        f"activation's mean square is lost there, {_percent(float(np.median(sizes)))} at the median site.",
         size=float(sizes[worst]),
         evidence="residuals",
-        experiment="Let neurons take spikes back: signed neurons (ecl)."
+        experiment=f"Let neurons take spikes back: {card('ecl').display_name}."
         if evidence.learned
-        else "Let neurons take spikes back: signed neurons (snm).",
+        else f"Let neurons take spikes back: {card('snm').display_name}.",
         changes={"converter": {"method": "ecl" if evidence.learned else "snm", "parameters": {}, "sites": {}}},
     )
 
@@ -433,7 +435,7 @@ def _resolution(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Fin
     yield Finding(
         rule="resolution",
         site="",
-        words=f"T = {evidence.num_steps} steps are few: even with the ANN's input a site misses {own:.1%} of its "
+        words=f"T = {evidence.num_steps} steps are few: even with the ANN's input a site misses {_percent(own)} of its "
         "activation's mean square, in the median, as it can only say multiples of threshold / T.",
         size=own,
         evidence="budget",
@@ -445,6 +447,11 @@ def _resolution(evidence: Evidence, limits: Mapping[str, float]) -> Iterator[Fin
 def _own_at(repair: SiteRepair, factor: float) -> float:
     """Own error at the tried factor that lies nearest."""
     return float(repair.by_factor[int(np.argmin([abs(math.log2(each / factor)) for each in FACTORS]))])
+
+
+def _percent(share: float, decimals: int = 1) -> str:
+    """A share in percent."""
+    return f"{100 * share:.{decimals}f}\u00a0%"
 
 
 def _times(factor: float) -> str:
