@@ -17,7 +17,7 @@ def shared(tmp_path_factory):
     """A server whose store holds a run of somebody else's browser."""
     server = Server(tmp_path_factory.mktemp("links"))
     store = sl.runs.Store(server.store)
-    run = next(run for run in store.shipped() if run.card["name"] == "digits-vgg-relu")
+    run = next(run for run in store.shipped() if (run.verb, run.card["name"]) == ("analyse", "digits-vgg-relu"))
     store.save(dataclasses.replace(run, id="c" * 32), workspace="ef" * 16)
     store.close()
     server.start()
