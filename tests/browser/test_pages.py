@@ -29,7 +29,7 @@ def test_a_cold_deep_link_shows_the_frame_and_keeps_its_address(open_page):
     assert "T=4" in page.url
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_fit_and_are_accessible_in_both_themes(open_page, name, scheme):
     page = open_page(name, scheme=scheme)
