@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import snnlab as sl
-from snnlab.analysis.diagnosis import RULES, diagnose
+from snnlab.analysis.diagnosis import diagnose
+from snnlab.analysis.diagnosis_rules import RULES
 from snnlab.analysis.reports import Diagnosis, NormalizationReport, Report
 from snnlab.analysis.site_repairs import FACTORS, FRACTIONS, site_repairs
 
