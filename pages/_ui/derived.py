@@ -1,7 +1,7 @@
 """An analysis of the conversion in view that is a stored run of its own kind: found again, or asked for."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import streamlit as st
 
@@ -61,14 +61,17 @@ class Derived(Generic[R]):
                 return Found(made, report, choices(row.recipe) != wanted)
         return None
 
-    def offer(self, recipe: "sl.Recipe", title: str) -> None:
+    def offer(self, recipe: "sl.Recipe", title: str, *, icon: str | None = None, primary: bool = True) -> None:
         """The button that starts it as a job, and the job in place.
 
         Args:
             recipe: What to run.
             title: On the button.
+            icon: On it too.
+            primary: Whether it is what the page is for.
         """
-        if st.button(title, type="primary", disabled=jobs.busy(self.verb), key=f"{self.verb}-start"):
+        kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+        if st.button(title, type=kind, icon=icon, disabled=jobs.busy(self.verb), key=f"{self.verb}-start"):
             jobs.start(self.verb, {"recipe": recipe.to_dict()})
             st.rerun()
         with st.container(height=PROGRESS_PIXELS, border=False, key=f"{self.verb}-job"):

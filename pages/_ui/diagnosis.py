@@ -5,9 +5,11 @@ import streamlit as st
 
 import snnlab as sl
 from pages._ui import cached, explain, jobs, label, reports, show, state
+from pages._ui.derived import Derived
 from pages._ui.state import View
 
 VERB = "diagnosis"
+DIAGNOSIS = Derived(VERB, VERB, sl.analysis.Diagnosis)
 QUESTION = "What is to blame, and what could be tried?"
 _SEEN = {
     "checkpoint": ("pages/checkpoint.py", "Checkpoint"),
@@ -16,7 +18,6 @@ _SEEN = {
     "residuals": ("pages/residuals.py", "Residuals"),
 }
 """Evidence that is seen on another page."""
-_ROOM = 96  # px for what is under way, so that nothing moves when it comes and goes
 
 
 def draw(view: View, run: "sl.runs.Run") -> None:
@@ -74,11 +75,7 @@ def _offer(recipe: sl.Recipe) -> None:
         f"Not looked for yet at T = {recipe.num_steps}: wrong normalisation, weights that are not the ANN's, "
         f"thresholds and v(0) that do not fit, uneven spikes, too few steps; on up to {few} {split} images."
     )
-    if st.button("Diagnose", key="diagnosis-start", icon=":material/stethoscope:", disabled=jobs.busy(VERB)):
-        jobs.start(VERB, {"recipe": recipe.to_dict()})
-        st.rerun()
-    with st.container(height=_ROOM, border=False, key="diagnosis-job"):
-        jobs.panel(VERB)
+    DIAGNOSIS.offer(recipe, "Diagnose", icon=":material/stethoscope:", primary=False)
 
 
 def _finding(view: View, run: "sl.runs.Run", place: int, finding: "sl.analysis.Finding") -> None:
