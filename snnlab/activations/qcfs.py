@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from snnlab.activations.one_pass import Quantize, in_order
+
 
 class _Floor(torch.autograd.Function):
     """floor with the straight-through derivative 1."""
@@ -43,6 +45,8 @@ class QCFS(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Quantize ``z``, any shape, activation units."""
+        if in_order(z) is not None:
+            return Quantize.apply(z, self.threshold, self.levels)
         clipped = torch.clamp(z / self.threshold, 0.0, 1.0)
         return _Floor.apply(clipped * self.levels + 0.5) / self.levels * self.threshold
 
