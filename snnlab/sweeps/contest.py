@@ -111,9 +111,10 @@ def entrants(recipe: Recipe, card: Mapping[str, Any]) -> tuple[dict[str, Any], .
 
 
 def plan(recipe: Recipe, card: Mapping[str, Any]) -> tuple[CellPlan, ...]:
-    """The cells of a tournament, all methods of a seed before the next seed: who stops early has whole comparisons.
+    """The cells of a tournament, all methods of a seed before the next seed, few time-steps before many.
 
-    A method that is converted for one T has a cell for each T; of the others one simulation holds every T.
+    So who stops early has whole comparisons. A method that is converted for one T has a cell for each T; of the others
+    one simulation holds every T.
 
     Args:
         recipe: With ``tournament``, complete as ``resolve`` makes it.
@@ -134,7 +135,7 @@ def plan(recipe: Recipe, card: Mapping[str, Any]) -> tuple[CellPlan, ...]:
                     CellPlan(place, seed, steps, cell_recipe(recipe, choice, steps[-1], seed, drawn=drawn),
                              f"{row['title']}{at}{which}")
                 )  # fmt: skip
-    return tuple(cells)
+    return tuple(sorted(cells, key=lambda cell: (cell.seed, cell.weight)))
 
 
 def cell_recipe(recipe: Recipe, choice: ConverterChoice, num_steps: int, seed: int, *, drawn: bool) -> Recipe:
