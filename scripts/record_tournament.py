@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--store", type=Path, help="run store that keeps the cells; default: the user's")
     parser.add_argument("--out", type=Path, default=Path("results/tournament"), help="folder of the results")
     parser.add_argument("--only-kept", action="store_true", help="run nothing: print what is finished")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     if unknown := [name for name in options.names if name not in CONTESTS]:
         parser.error(f"there is no tournament {unknown[0]!r}; choose among {', '.join(CONTESTS)}")
     store = Store(options.store)
