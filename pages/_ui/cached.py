@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import workspace
+from pages._ui import places, workspace
 
 LISTED_RUNS = 60
 """So many runs, newest first, are offered in menus; older ones open by their address."""
@@ -45,13 +45,13 @@ def _pool(location: str, _store: sl.runs.Store) -> "sl.runs.Pool":
 
 
 def run(run_id: str) -> sl.runs.Run:
-    """A stored run by its whole id.
+    """A stored run by its whole id, with the folder of its images where this browser knows a better one.
 
     Raises:
         StoreError: No such run.
     """
     found = store()
-    return _run(run_id, found.location, found)
+    return places.placed(_run(run_id, found.location, found), rows)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)

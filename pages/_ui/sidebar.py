@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 import snnlab as sl
-from pages._ui import cached, device, jobs, label, names, state
+from pages._ui import cached, device, jobs, label, names, places, state
 from pages._ui.state import Address, View
 
 NOTHING = ""
@@ -33,6 +33,8 @@ def draw() -> None:
             listed = {row.id for row in rows}  # a link's, one of noise, or older than the menus reach
             rows = [*rows, *(row for row in view.named if row.id not in listed)]
             _choices(view, view.row, rows)
+        if view.run is not None:
+            places.ask(view.run)
         device.draw()
         for file in sl.loaded_files():
             if file.problem:

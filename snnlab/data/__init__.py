@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from snnlab.data.dataset import Dataset, load_dataset
     from snnlab.data.downloads import fetch
     from snnlab.data.images import ImageSplit
+    from snnlab.data.sources import why_missing
 
 _LAZY = {
     "Dataset": "dataset",
     "ImageSplit": "images",
     "fetch": "downloads",
     "load_dataset": "dataset",
+    "why_missing": "sources",
 }
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "load_dataset",
     "parse_normalization",
     "read_picture",
+    "why_missing",
 ]
 
 

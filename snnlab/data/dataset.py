@@ -2,22 +2,17 @@
 
 import difflib
 import hashlib
-from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from snnlab.core.errors import DataError
-from snnlab.data.cifar import LAYOUTS, read_cifar
-from snnlab.data.digits import read_digits
-from snnlab.data.files import resolve_folder
-from snnlab.data.idx import read_idx
 from snnlab.data.images import ImageSplit, check_limit
 from snnlab.data.names import SPLITS, dataset_info
 from snnlab.data.normalization import PRESETS, Normalization
-from snnlab.data.npz import read_npz
 from snnlab.data.pool import Pool, Source
+from snnlab.data.sources import find_source
 from snnlab.data.splits import carve, draw_stratified, hash_keys, shuffled
 
 FROM_TEST = "dev_from_test"
@@ -194,15 +189,4 @@ def load_dataset(name: str, folder: str | Path | None = None) -> Dataset:
     Raises:
         DataError: Unknown name, or files that are missing, truncated or damaged.
     """
-    dataset_info(name)
-    if name == "npz" and folder is None:
-        raise DataError(
-            "Own images need the path of their .npz file (images x, classes y); name it as the data folder."
-        )
-    readers: dict[str, Callable[[Path], Source]] = {
-        "digits": lambda _: read_digits(),
-        "mnist": read_idx,
-        "npz": read_npz,
-        **{layout.name: partial(read_cifar, layout) for layout in LAYOUTS.values()},
-    }
-    return Dataset(name, readers[name](resolve_folder(folder)))
+    return Dataset(name, find_source(name, folder))

@@ -1,0 +1,81 @@
+"""Where the images of a run lie on this machine, when its recipe does not say or says another machine's folder.
+
+The folder of a recipe is a location and no part of what was asked, so it may be filled in: by what the user names, and
+before that by what the user's newest run of the same dataset knows.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import streamlit as st
+
+import snnlab as sl
+from pages._ui import label
+
+Rows = Callable[[], "Iterable[sl.runs.RunRow]"]
+
+
+def placed(run: "sl.runs.Run", rows: Rows) -> "sl.runs.Run":
+    """The run with the folder of its images, where that is known.
+
+    Args:
+        run: A stored run.
+        rows: The user's runs, newest first; called where the run does not know.
+    """
+    data = run.recipe.data
+    if not sl.data.why_missing(data.dataset, data.folder):
+        return run
+    folder = _known(data.dataset, rows)
+    return run if folder is None else replace(run, recipe=run.recipe.changed(data={"folder": folder}))
+
+
+def ask(run: "sl.runs.Run") -> None:
+    """A field for the folder; nothing where the images are found."""
+    data = run.recipe.data
+    if not sl.data.why_missing(data.dataset, data.folder):
+        return
+    title = sl.data.DATASETS[data.dataset].title
+    key = f"places.{data.dataset}.field"
+    with st.container(key="places", gap="xxsmall"):
+        st.text_input(
+            f"Folder of {title}",
+            key=key,
+            placeholder="the folder that holds the dataset",
+            on_change=lambda: _name(data.dataset, st.session_state[key]),
+            help=f"{title} was not found on this machine. Stored results are shown all the same; to compute new ones, "
+            "name the folder that holds its files. It lies under SNNLAB_DATA_ROOTS, or under the folder that the app "
+            f"was started in. Or fetch it: snnlab data fetch {data.dataset}.",
+        )
+        problem = st.session_state.get(_problem(data.dataset), "")
+        if problem:
+            st.caption(f":material/error: {label.md(problem, 300)}")
+        else:
+            st.caption("Not found here: stored results are shown, new ones need it.")
+
+
+def _name(dataset: str, text: str) -> None:
+    try:
+        folder = str(sl.runs.allowed_path(text))
+        problem = sl.data.why_missing(dataset, folder)
+    except ValueError as error:
+        folder, problem = "", str(error)
+    st.session_state[_problem(dataset)] = problem if text.strip() else ""
+    if not problem:
+        st.session_state[_folder(dataset)] = folder
+
+
+def _known(dataset: str, rows: Rows) -> str | None:
+    named: str | None = st.session_state.get(_folder(dataset))
+    if named is None or sl.data.why_missing(dataset, named):
+        known = (row.recipe.data.folder for row in rows() if row.recipe.data.dataset == dataset and not row.shipped)
+        named = next((folder for folder in known if folder and not sl.data.why_missing(dataset, folder)), None)
+        st.session_state[_folder(dataset)] = named
+    return named
+
+
+def _folder(dataset: str) -> str:
+    return f"places.{dataset}"
+
+
+def _problem(dataset: str) -> str:
+    return f"places.{dataset}.problem"
