@@ -1,0 +1,145 @@
+"""Fine-tune the bundled CIFAR-10 network, and record what comes with snnlab.
+
+    python scripts/record_cifar.py DATA STATE [noise-gain] [papers] [ship] [--first-seed 0] [--seeds 3]
+
+DATA is the folder of the data set; the base is the bundled checkpoint that ``train_cifar.py`` made. ``noise-gain`` is
+the noise experiment against its controls; ``papers`` are the other methods that train, beside the same control.
+Each goes on where it was stopped: STATE keeps every training, so processes with other seeds may fill it at once.
+``ship`` copies control and NQ of seed 0 (not chosen, the first) into the assets and records the runs that the app
+shows without the data set. Final weights, no selection; read on ``dev``.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from make_bundled import ship
+
+from snnlab.cli.train import gain_as_json
+from snnlab.core.assets import asset_folder
+from snnlab.core.files import write_atomically
+from snnlab.core.recipe import Recipe
+from snnlab.io import load_checkpoint
+from snnlab.runs import (
+    Run,
+    analyse,
+    budget_recipe,
+    budget_run,
+    default_recipe,
+    default_target,
+    diagnosis_recipe,
+    diagnosis_run,
+    early_exit_recipe,
+    early_exit_run,
+    energy_run,
+    fit_noise_run,
+    noise_recipe,
+    restore_run,
+)
+from snnlab.sweeps import experiment_run
+
+BASE = "cifar10-resnet20-qcfs-L4"
+SHIPPED = {"control": "cifar10-resnet20-control-L4", "nq": "cifar10-resnet20-nq-L4"}
+"""Arm -> name of its bundled checkpoint."""
+
+STEPS = (2, 1, 4, 8)
+ARMS = {
+    "noise-gain": ("control", "control_L", "nq", "half_nq", "uniform"),
+    "papers": ("control", "nq", "noise_adaptor_none", "noise_adaptor", "clipped", "ecl", "ttrbr"),
+}
+FOLDERS = {"noise-gain": "noise-gain", "papers": "ttrbr-ecl"}
+FINE_TUNING = {"epochs": 3, "images": 10_000, "batch_size": 100, "learning_rate": 0.01, "augment": ["crop", "flip"]}
+MEASURED = 1000
+"""Calibration images that the gap is measured on after every epoch."""
+
+IMAGES_AT_SITES = 500
+"""Images of the budget, the restoration and the diagnosis that are shown first."""
+
+
+def experiment(kind: str, data: Path, state: Path, *, first_seed: int, seeds: int, **changed: Any) -> Run:
+    """The trainings of one experiment that are missing, and the comparison.
+
+    Args:
+        kind: Key of ``ARMS``.
+        data: Folder of the data set.
+        state: Where trainings are kept.
+        first_seed: Of the training seeds.
+        seeds: Training seeds.
+        **changed: Of ``FINE_TUNING``.
+    """
+    recipe = default_recipe(BASE, dataset="cifar10", folder=str(data), num_steps=max(STEPS), limit=None).changed(
+        snapshots=[],
+        traces=0,
+        seed=first_seed,
+        training=FINE_TUNING | {"noise": "re_estimate"} | changed,
+        noise={"limit": MEASURED},
+        experiment={"arms": ARMS[kind], "seeds": seeds, "steps": STEPS},
+    )
+    return experiment_run(recipe, folder=state, watch=lambda epoch: print(epoch, flush=True))
+
+
+def without_place(run: Run) -> Run:
+    """The run as it ships: without the folder of this machine."""
+    values = run.recipe.to_dict()
+    values["data"].pop("folder", None)
+    return dataclasses.replace(run, recipe=Recipe.parse(values))
+
+
+def record_experiment(kind: str, data: Path, state: Path, out: Path, *, first_seed: int, seeds: int) -> None:
+    """Write the result of an experiment, and the run that the Train page shows."""
+    run = without_place(experiment(kind, data, state, first_seed=first_seed, seeds=seeds))
+    gain: Any = run.reports["gain"]
+    result = {"recipe": run.recipe.identity(), "environment": run.environment, **gain_as_json(gain)}
+    path = out / FOLDERS[kind] / f"{BASE}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
+    if kind == "noise-gain":
+        ship(run, f"{BASE}-experiment.run")
+
+
+def ship_networks(data: Path, state: Path) -> None:
+    """Checkpoints of control and NQ, and the runs of all three networks."""
+    for arm, name in SHIPPED.items():
+        tuned = load_checkpoint(state / f"{arm}-0" / "network.safetensors")
+        card = dataclasses.replace(tuned.card, name=name, licence="MIT")
+        dataclasses.replace(tuned, card=card).save(asset_folder() / "checkpoints" / f"{name}.safetensors")
+    for name in (BASE, *SHIPPED.values()):
+        recipe = default_recipe(name, dataset="cifar10", folder=str(data))
+        ship(without_place(analyse(recipe)), f"{name}.run")
+        ship(without_place(fit_noise_run(noise_recipe(recipe))), f"{name}-noise.run")
+    recipe = default_recipe(BASE, dataset="cifar10", folder=str(data))
+    few = recipe.changed(data={"limit": IMAGES_AT_SITES})
+    ship(without_place(energy_run(few.changed(snapshots=[], traces=0))), f"{BASE}-energy.run")
+    ship(without_place(early_exit_run(early_exit_recipe(recipe))), f"{BASE}-exit.run")
+    ship(without_place(budget_run(budget_recipe(few))), f"{BASE}-budget.run")
+    at_target = few.changed(num_steps=2, snapshots=[2])
+    ship(without_place(restore_run(budget_recipe(at_target))), f"{BASE}-restore.run")
+    ship(without_place(diagnosis_run(diagnosis_recipe(few, default_target("qcfs")))), f"{BASE}-diagnosis.run")
+
+
+def main() -> None:
+    """Command line of the script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("state", type=Path)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join([*ARMS, 'ship'])}; default: all")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    options = parser.parse_intermixed_args()
+    if unknown := [part for part in options.parts if part not in (*ARMS, "ship")]:
+        parser.error(f"there is no part {unknown[0]!r}; choose among {', '.join([*ARMS, 'ship'])}")
+    torch.set_num_threads(1)
+    for part in options.parts or (*ARMS, "ship"):
+        if part == "ship":
+            ship_networks(options.data, options.state)
+        else:
+            seeds = {"first_seed": options.first_seed, "seeds": options.seeds}
+            record_experiment(part, options.data, options.state, options.out, **seeds)
+
+
+if __name__ == "__main__":
+    main()
