@@ -295,7 +295,8 @@ def _clipping(of: str, arms: tuple[str, ...]) -> dict[str, Any]:
         st.caption(
             f"{' and '.join(sl.figures.arm_name(arm) for arm in chosen)} "
             f"{'differs' if len(chosen) == 1 else 'differ'} from the control in the activation as well as in the "
-            f"conversion: with the arm {sl.figures.arm_name('clipped')} beside, the two are told apart."
+            f"conversion: with the arm {sl.figures.arm_name('clipped')} beside, which costs no training of its "
+            "own, the two are told apart."
         )
     return {"clipping": {} if levels is None else {"levels": int(levels)}}
 
@@ -320,8 +321,6 @@ def _say_width(seeds: int) -> None:
 
 
 def _start(recipe: sl.Recipe) -> None:
-    assert recipe.experiment is not None
-    count = len(recipe.experiment.arms) * recipe.experiment.seeds
     kept = sl.sweeps.live(recipe)
     busy = jobs.busy(KIND)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -334,7 +333,7 @@ def _start(recipe: sl.Recipe) -> None:
         ):
             start(recipe)
         if not busy:
-            _estimate(recipe, count, kept)
+            _estimate(recipe, kept)
         else:
             st.caption("An experiment of this browser waits or runs; it can be watched below.")
 
@@ -352,9 +351,8 @@ def start(recipe: sl.Recipe) -> None:
         st.rerun()
 
 
-def _estimate(recipe: sl.Recipe, count: int, kept: "sl.sweeps.LiveExperiment") -> None:
-    assert recipe.training is not None
-    epochs = recipe.training.epochs
+def _estimate(recipe: sl.Recipe, kept: "sl.sweeps.LiveExperiment") -> None:
+    count, epochs = kept.trainings, kept.epochs_each
     what = f"{count} training{'s' * (count != 1)} of {epochs} epoch{'s' * (epochs != 1)}"
     if kept.done:
         what += f", {kept.done} of {kept.total} epochs are kept from before"

@@ -97,11 +97,12 @@ def _warn(now: "sl.sweeps.LiveExperiment") -> None:
 
 
 def curves(now: "sl.sweeps.LiveExperiment", recipe: sl.Recipe) -> dict[str, np.ndarray]:
-    """Arm -> (seeds, epochs, 4) as ``training_curves`` takes it."""
+    """Trained arm -> (seeds, epochs, 4) as ``training_curves`` takes it."""
     assert recipe.experiment is not None
     seeds = sorted({epoch.seed for epoch in now.epochs})
     empty = (len(seeds), now.epochs_each, 4)
-    found: dict[str, np.ndarray] = {arm: np.full(empty, np.nan) for arm in recipe.experiment.arms}
+    trained = map(sl.sweeps.trained_arm, recipe.experiment.arms)
+    found: dict[str, np.ndarray] = {arm: np.full(empty, np.nan) for arm in trained}
     for epoch in now.epochs:
         values = (epoch.loss, epoch.ann, epoch.noisy_ann, epoch.snn)
         row = [np.nan if value is None else value for value in values]

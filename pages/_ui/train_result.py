@@ -248,9 +248,15 @@ def _table(report: "sl.analysis.NoiseGain") -> None:
 
 def _checkpoints(run: "sl.runs.Run", report: "sl.analysis.NoiseGain") -> None:
     st.header("Fine-tuned checkpoints", anchor=False)
+    trained = list(dict.fromkeys(map(sl.sweeps.trained_arm, report.arms)))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         arm = st.selectbox(
-            "Arm", report.arms, key=f"train-ckpt-arm-{run.id[:12]}", format_func=sl.figures.arm_name, width=200
+            "Arm",
+            trained,
+            key=f"train-ckpt-arm-{run.id[:12]}",
+            format_func=sl.figures.arm_name,
+            width=200,
+            help=None if set(report.arms) <= set(trained) else "Arms that differ in their conversion share a network.",
         )
         seed = st.selectbox("Seed", report.seeds, key=f"train-ckpt-seed-{run.id[:12]}", width=100)
         kept = sl.sweeps.tuned_file(run.recipe, arm, seed)

@@ -258,19 +258,17 @@ def write_networks(run: "Run", out: Path, state: Path | None = None) -> int:
         CheckpointError: The folder cannot be written.
     """
     from snnlab.io import load_checkpoint
-    from snnlab.sweeps.places import seeds_of
+    from snnlab.sweeps.places import trainings_of
     from snnlab.sweeps.watched import tuned_file
 
-    count, choice = 0, run.recipe.experiment
-    assert choice is not None, "the run of an experiment"
+    count = 0
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for arm in choice.arms:
-            for seed in seeds_of(run.recipe):
-                kept = tuned_file(run.recipe, arm, seed, state)
-                if kept is not None:
-                    shutil.copyfile(kept, out / f"{load_checkpoint(kept).card.name}.safetensors")
-                    count += 1
+        for arm, seed in trainings_of(run.recipe):
+            kept = tuned_file(run.recipe, arm, seed, state)
+            if kept is not None:
+                shutil.copyfile(kept, out / f"{load_checkpoint(kept).card.name}.safetensors")
+                count += 1
         (out / "recipe.yaml").write_text(run.recipe.to_yaml())
     except OSError as error:
         raise CheckpointError(f"{out} cannot be written: {error.strerror}.") from None

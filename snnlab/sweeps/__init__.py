@@ -18,6 +18,7 @@ _WHERE = {
     "live_tournament": "contest",
     "pace_recipe": "cost",
     "seconds_left": "cost",
+    "trained_arm": "places",
     "noise_experiment": "experiment",
     "tournament_pace_recipe": "cost",
     "tournament_run": "tournament",
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from snnlab.sweeps.contest import LiveTournament, as_tournament_cli, entrants, live_tournament
     from snnlab.sweeps.cost import pace_recipe, seconds_left, tournament_pace_recipe, tournament_seconds
     from snnlab.sweeps.experiment import noise_experiment
-    from snnlab.sweeps.places import ADAPTED, CLIPPED, CONTROLS
+    from snnlab.sweeps.places import ADAPTED, CLIPPED, CONTROLS, trained_arm
     from snnlab.sweeps.run import experiment_run
     from snnlab.sweeps.snippets import as_train_cli
     from snnlab.sweeps.tournament import tournament_run

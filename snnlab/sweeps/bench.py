@@ -95,7 +95,8 @@ class Bench:
 
     def convert(self, ann: nn.Module, arm: str, num_steps: int) -> SpikingModel:
         """The spiking network of an arm for T steps, by its own method where it has one."""
-        return convert(ann, CONVERTED.get(arm, LEARNED), data=self.fit, validation=self.validation, num_steps=num_steps)
+        method = arm if arm in CONVERTED else LEARNED
+        return convert(ann, method, data=self.fit, validation=self.validation, num_steps=num_steps)
 
     def profile(self, network: nn.Module) -> NoiseProfile:
         """The gap of a network at the target."""
@@ -186,7 +187,7 @@ def watch_network(
     Args:
         bench: The experiment.
         network: As it stands after the epoch.
-        arm: Arm.
+        arm: Trained arm.
         seed: Training seed.
         epoch: What training saw.
         std: Std / threshold that acted, one a site.

@@ -11,7 +11,6 @@ import numpy as np
 
 from snnlab.core.errors import CheckpointError
 from snnlab.core.files import write_atomically
-from snnlab.sweeps.watched import CELL_FILE
 from snnlab.training.epochs import check_same
 
 _SETTINGS = "settings"
@@ -19,7 +18,7 @@ _SETTINGS = "settings"
 
 @dataclass(frozen=True)
 class Cell:
-    """One trained network, read.
+    """One trained network, converted and read.
 
     Args:
         ann_correct: Answers of the trained ANN, (images,), bool.
@@ -39,11 +38,11 @@ class Cell:
     errors: np.ndarray
     curves: np.ndarray
 
-    def save(self, folder: Path, training: dict[str, Any], reading: dict[str, Any]) -> None:
-        """Write to ``folder`` as a whole.
+    def save(self, path: Path, training: dict[str, Any], reading: dict[str, Any]) -> None:
+        """Write to ``path`` as a whole.
 
         Args:
-            folder: The training's folder.
+            path: In the training's folder, see ``watched.cell_file``.
             training: What the weights were made with.
             reading: What the numbers were read with.
 
@@ -55,21 +54,21 @@ class Cell:
         arrays: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         np.savez(buffer, allow_pickle=False, **arrays, **{_SETTINGS: settings})
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / CELL_FILE, buffer.getvalue())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, buffer.getvalue())
         except OSError as error:
             raise CheckpointError(
-                f"{folder} cannot be written: {error.strerror}; free some space and start again, the training is kept."
+                f"{path.parent} cannot be written: {error.strerror}; free some space and start again, the training is "
+                "kept."
             ) from None
 
     @staticmethod
-    def load(folder: Path, training: dict[str, Any], reading: dict[str, Any]) -> "Cell | None":
-        """The finished cell in ``folder``; None where there is none that was read in the same way.
+    def load(path: Path, training: dict[str, Any], reading: dict[str, Any]) -> "Cell | None":
+        """The finished cell in ``path``; None where there is none that was read in the same way.
 
         Raises:
             RecipeError: It was trained with other settings; names the fields.
         """
-        path = folder / CELL_FILE
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 settings = json.loads(str(arrays[_SETTINGS]))

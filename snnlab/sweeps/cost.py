@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from snnlab.core.recipe import Recipe, TrainingChoice
 from snnlab.sweeps.contest import LiveTournament, cell_recipe, contest_of
-from snnlab.sweeps.places import ADAPTED, CONTROLS, experiment_of, seeds_of
+from snnlab.sweeps.places import ADAPTED, CONTROLS, experiment_of, trainings_of
 from snnlab.sweeps.watched import live
 
 
@@ -29,13 +29,12 @@ def seconds_left(recipe: Recipe, pace: Mapping[str, float]) -> float:
     """
     kept = live(recipe)
     each = (recipe.training or TrainingChoice()).epochs
-    seconds = pace["read"]  # the untouched checkpoint
-    for arm in experiment_of(recipe).arms:
-        noisy = 0.0 if arm in (*CONTROLS, *ADAPTED) else pace["noise"]
-        for seed in seeds_of(recipe):
-            if (arm, seed) not in kept.finished:
-                left = each - len(kept.of(arm, seed))
-                seconds += left * (pace["batch"] * pace["batches"] + pace["watch"] + noisy) + pace["read"]
+    seconds = pace["read"] * (1 + len(kept.unread))  # the untouched checkpoint, and the arms
+    for arm, seed in trainings_of(recipe):
+        if (arm, seed) not in kept.finished:
+            noisy = 0.0 if arm in (*CONTROLS, *ADAPTED) else pace["noise"]
+            left = each - len(kept.of(arm, seed))
+            seconds += left * (pace["batch"] * pace["batches"] + pace["watch"] + noisy)
     return seconds
 
 

@@ -1,7 +1,7 @@
 """The noise experiment: fine-tunings of one checkpoint, arm by arm and seed by seed, against the same without noise.
 
-Every cell (arm, seed) is kept in a folder of its own, so that an experiment that was stopped goes on with the next
-epoch of the next cell, and a finished cell is never trained twice.
+Every training (trained arm, seed) is kept in a folder of its own, with a cell for each arm that is read off it, so that
+an experiment that was stopped goes on with the next epoch of the next training, and nothing is trained twice.
 """
 
 import contextlib
@@ -30,8 +30,9 @@ from snnlab.sweeps.places import (
     seeds_of,
     tagged_trainings,
     training_settings,
+    trainings_of,
 )
-from snnlab.sweeps.watched import NETWORK_FILE, LiveEpoch, add_epoch, read_epochs
+from snnlab.sweeps.watched import NETWORK_FILE, LiveEpoch, add_epoch, cell_file, read_epochs
 from snnlab.training import Batches, Epoch, fit
 from snnlab.training.devices import helping
 from snnlab.training.epochs import finished_epochs
@@ -84,11 +85,7 @@ def run_bench(
 
     A process that was started to help another one ends here.
     """
-    # All arms of a seed before the next seed: whoever stops early has whole comparisons.
-    plan: list[tuple[str, int]] = [
-        (arm, seed) for seed in seeds_of(bench.recipe) for arm in experiment_of(bench.recipe).arms
-    ]
-    places = {(arm, seed): cell_folder(bench.recipe, arm, seed, folder) for arm, seed in plan}
+    places = {(arm, seed): cell_folder(bench.recipe, arm, seed, folder) for arm, seed in trainings_of(bench.recipe)}
     on = {"device": device, "devices": devices}
     if folder is not None:
         return _run_plan(bench, places, watch, on, progress)
@@ -101,22 +98,32 @@ def run_bench(
 def _run_plan(
     bench: Bench, places: Mapping[tuple[str, int], Path], watch: Watch, on: dict[str, Any], progress: ProgressCallback
 ) -> NoiseGain:
-    """Train what is missing of every (arm, seed), in this order, and compare."""
-    recipe, seeds, plan = bench.recipe, seeds_of(bench.recipe), list(places)
+    """Train what is missing of every (trained arm, seed), in this order, read its arms, and compare."""
+    recipe = bench.recipe
     cells: dict[tuple[str, int], Cell] = {}
-    for arm, seed in plan:
-        found = Cell.load(places[arm, seed], training_settings(recipe, arm, seed), reading_settings(recipe))
-        if found is not None:
-            cells[arm, seed] = found
-    left = {one: bench.training.epochs - finished_epochs(places[one]) for one in plan if one not in cells}
-    counted = _Counted(progress, sum(left.values()) * len(training_batches(bench, 0)))
-    for arm, seed in left:
-        fitted = _trained(bench, arm, seed, places[arm, seed], watch, counted, on)
-        if not helping():
-            cells[arm, seed] = _read_cell(bench, fitted, arm, seed, places[arm, seed])
+    unread: dict[tuple[str, int], list[str]] = {}
+    for (trained, seed), arms in trainings_of(recipe).items():
+        place = places[trained, seed]
+        for arm in arms:
+            settings = training_settings(recipe, arm, seed)
+            found = Cell.load(cell_file(place, arm), settings, reading_settings(recipe))
+            if found is not None:
+                cells[arm, seed] = found
+            else:
+                unread.setdefault((trained, seed), []).append(arm)
+    left = sum(bench.training.epochs - finished_epochs(places[one]) for one in unread)
+    counted = _Counted(progress, left * len(training_batches(bench, 0)))
+    for (trained, seed), missing in unread.items():
+        place = places[trained, seed]
+        network = _trained(bench, trained, seed, place, watch, counted, on)
+        if helping():
+            continue
+        tuned_checkpoint(bench, network, trained, seed).save(place / NETWORK_FILE)
+        for arm in missing:
+            cells[arm, seed] = _read_cell(bench, network, arm, seed, place)
     if helping():
         sys.exit(0)
-    return _collected(bench, seeds, cells)
+    return _collected(bench, seeds_of(recipe), cells)
 
 
 class _Counted:
@@ -179,9 +186,8 @@ def _trained(
 
 
 def _read_cell(bench: Bench, network: nn.Module, arm: str, seed: int, place: Path) -> Cell:
-    tuned_checkpoint(bench, network, arm, seed).save(place / NETWORK_FILE)
     cell = read_network(bench, network, arm, read_epochs(place))
-    cell.save(place, training_settings(bench.recipe, arm, seed), reading_settings(bench.recipe))
+    cell.save(cell_file(place, arm), training_settings(bench.recipe, arm, seed), reading_settings(bench.recipe))
     return cell
 
 

@@ -1,7 +1,8 @@
 """Where the trainings of an experiment are kept, and what each was made with. Imports without torch.
 
 A training (one arm on one seed) is kept under the hash of its own settings, so that experiments share what they have in
-common: another arm added later does not train the control again.
+common: another arm added later does not train the control again, and arms that differ in their conversion alone are
+one training.
 """
 
 import hashlib
@@ -23,10 +24,10 @@ from snnlab.runs.store import Store
 
 VERB = "train"
 CLIPPED = ("clipped", "ecl", "ttrbr")
-"""Arms with a learned clipping threshold: the same training, and conversions of their own."""
+"""Arms with a learned clipping threshold: one training, read off with different conversions."""
 
-CONVERTED = {"ecl": "ecl", "ttrbr": "ttrbr"}
-"""Arm -> the method that converts it, where that is not the one of all others."""
+CONVERTED = ("ecl", "ttrbr")
+"""Arms that train nothing of their own: the network of ``clipped``, converted by the method of their name."""
 
 CONTROLS = ("control", "control_L", "noise_adaptor_none", *CLIPPED)
 """Arms without noise."""
@@ -38,8 +39,23 @@ OWN = "profile"
 """The arm that trains with the user's own profile."""
 
 
+def trained_arm(arm: str) -> str:
+    """The arm whose training an arm is read off: itself, or the one it shares its weights with."""
+    return "clipped" if arm in CONVERTED else arm
+
+
+def trainings_of(recipe: Recipe) -> dict[tuple[str, int], tuple[str, ...]]:
+    """The trainings of an experiment, (trained arm, seed) -> the arms that are read off it.
+
+    All arms of a seed before the next seed: whoever stops early has whole comparisons.
+    """
+    arms = experiment_of(recipe).arms
+    read = {trained: tuple(arm for arm in arms if trained_arm(arm) == trained) for trained in map(trained_arm, arms)}
+    return {(trained, seed): readers for seed in seeds_of(recipe) for trained, readers in read.items()}
+
+
 def cell_folder(recipe: Recipe, arm: str, seed: int, folder: Path | None = None) -> Path:
-    """Where one training is kept.
+    """Where the training of an arm is kept.
 
     Args:
         recipe: Complete, with ``experiment``.
@@ -48,13 +64,13 @@ def cell_folder(recipe: Recipe, arm: str, seed: int, folder: Path | None = None)
         folder: The user's own folder; None for ``training_folder``.
     """
     if folder is not None:
-        return folder / f"{arm}-{seed}"
+        return folder / f"{trained_arm(arm)}-{seed}"
     digest = hashlib.sha256(json.dumps(training_settings(recipe, arm, seed), sort_keys=True).encode()).hexdigest()
     return training_folder() / digest[:32]
 
 
 def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
-    """What the weights of a training depend on, plain values: never the images of the result.
+    """What the weights of an arm depend on, plain values: neither the images of the result nor the conversion.
 
     Args:
         recipe: Complete, with ``experiment``.
@@ -70,7 +86,7 @@ def training_settings(recipe: Recipe, arm: str, seed: int) -> dict[str, Any]:
         "checkpoint": identity["checkpoint"],
         "data": {name: identity["data"].get(name) for name in ("dataset", "normalize", "sha256")},
         "training": training,
-        "arm": arm,
+        "arm": trained_arm(arm),
         "seed": seed,
         # What the base has no thresholds or scales of starts from these images, in every arm.
         "start": {"split": measured.split, "limit": measured.limit},
@@ -141,6 +157,5 @@ def tagged_trainings(store: Store) -> frozenset[str]:
         cell_folder(recipe, arm, seed).name
         for recipe in recipes
         if recipe.experiment is not None
-        for arm in recipe.experiment.arms
-        for seed in seeds_of(recipe)
+        for arm, seed in trainings_of(recipe)
     )

@@ -9,10 +9,9 @@ import numpy as np
 
 from snnlab.core.files import write_atomically
 from snnlab.core.recipe import Recipe, TrainingChoice
-from snnlab.sweeps.places import cell_folder, experiment_of, seeds_of
+from snnlab.sweeps.places import CONVERTED, cell_folder, trainings_of
 
 EPOCHS_FILE = "epochs.json"
-CELL_FILE = "cell.npz"
 NETWORK_FILE = "network.safetensors"
 
 
@@ -23,7 +22,7 @@ class LiveEpoch:
     Accuracies are fractions of watched ``validation`` images: they show, and never choose.
 
     Args:
-        arm: Arm.
+        arm: Trained arm.
         seed: Training seed.
         epoch: Number, from 1.
         loss: Mean training loss.
@@ -59,14 +58,16 @@ class LiveExperiment:
     """How far an experiment is.
 
     Args:
-        epochs: Every finished epoch, arms in their order, seed by seed.
-        finished: (arm, seed) of every finished training.
+        epochs: Every finished epoch, arms in their order, seed by seed; one of weights that arms share comes once.
+        finished: (trained arm, seed) of every training that is done and read with all its conversions.
+        unread: (arm, seed) of every arm whose numbers are still to be read, those to be trained included.
         trainings: Number of trainings.
         epochs_each: Epochs of each.
     """
 
     epochs: tuple[LiveEpoch, ...]
     finished: tuple[tuple[str, int], ...]
+    unread: tuple[tuple[str, int], ...]
     trainings: int
     epochs_each: int
 
@@ -88,7 +89,7 @@ class LiveExperiment:
         return shown[-1] if shown else None
 
     def of(self, arm: str, seed: int) -> tuple[LiveEpoch, ...]:
-        """Epochs of one training."""
+        """Epochs of one training, by its trained arm."""
         return tuple(epoch for epoch in self.epochs if (epoch.arm, epoch.seed) == (arm, seed))
 
 
@@ -99,15 +100,21 @@ def live(recipe: Recipe, folder: Path | None = None) -> LiveExperiment:
         recipe: Complete, as runs hold it, with ``experiment``.
         folder: The folder the experiment was given; None for its own.
     """
-    choice, epochs, finished = experiment_of(recipe), [], []
-    for seed in seeds_of(recipe):
-        for arm in choice.arms:
-            place = cell_folder(recipe, arm, seed, folder)
-            epochs += read_epochs(place)
-            if (place / CELL_FILE).exists():
-                finished.append((arm, seed))
+    trainings, epochs, finished, unread = trainings_of(recipe), [], [], []
+    for (trained, seed), arms in trainings.items():
+        place = cell_folder(recipe, trained, seed, folder)
+        epochs += read_epochs(place)
+        missing = [(arm, seed) for arm in arms if not cell_file(place, arm).exists()]
+        unread += missing
+        if not missing:
+            finished.append((trained, seed))
     each = (recipe.training or TrainingChoice()).epochs
-    return LiveExperiment(tuple(epochs), tuple(finished), choice.seeds * len(choice.arms), each)
+    return LiveExperiment(tuple(epochs), tuple(finished), tuple(unread), len(trainings), each)
+
+
+def cell_file(place: Path, arm: str) -> Path:
+    """What an arm leaves behind in its training's folder; a conversion of its own has a file of its own."""
+    return place / (f"cell-{arm}.npz" if arm in CONVERTED else "cell.npz")
 
 
 def read_epochs(place: Path) -> list[LiveEpoch]:
@@ -131,6 +138,6 @@ def add_epoch(place: Path, epoch: LiveEpoch) -> None:
 
 
 def tuned_file(recipe: Recipe, arm: str, seed: int, folder: Path | None = None) -> Path | None:
-    """The fine-tuned checkpoint of one finished training; None where it is not, or no longer, kept."""
+    """The fine-tuned checkpoint that an arm is read off; None where it is not, or no longer, kept."""
     path = cell_folder(recipe, arm, seed, folder) / NETWORK_FILE
     return path if path.is_file() else None

@@ -83,6 +83,23 @@ def test_noise_adaptor_is_an_arm_with_a_quantizer_of_its_own(at_page, pool):
     assert (recipe.adaptor.bits, recipe.adaptor.noise_mode, recipe.adaptor.noise_amp) == (3, "additive", 0.5)
 
 
+def test_arms_that_differ_in_their_conversion_are_one_training(at_page, pool):
+    at = at_page("train", T="2")
+    pills = next(element for element in at.get("button_group") if "Arms" in element.label)
+    pills.set_value(["control", "ecl", "ttrbr"]).run()
+    assert "10 trainings of 12 epochs:" in markdown(at), "two trainings, five seeds"
+    assert "learned clip beside, which costs no training of its own" in markdown(at)
+    button(at, "Train").click().run()
+    recipe = sl.Recipe.parse(pool.last("experiment").arguments["recipe"])
+    keep_epochs(recipe, "control", 0, 12)
+    keep_epochs(recipe, "clipped", 0, 2)
+    at.run()
+    assert "learned clip, seed 0, epoch 2 of 12" in markdown(at)
+    pool.move(pool.last("experiment").id, state="cancelled")
+    at.run()
+    assert "14 of 120 epochs and 0 of 10 trainings are kept" in markdown(at)
+
+
 def test_what_noise_alone_brings_is_told_over_its_own_control(at_page, shipped, store):
     report = noise_gain_report(arms=("control", "noise_adaptor_none", "noise_adaptor"))
     run = experiment_of(shipped, report)

@@ -15,8 +15,11 @@ from snnlab.cli.main import app
 from snnlab.cli.train import experiment_recipe, gain_as_json, told
 from snnlab.core.errors import RecipeError
 from snnlab.core.recipe import ClippingChoice, Recipe
-from snnlab.sweeps import as_train_cli, noise_experiment
-from snnlab.sweeps.places import CLIPPED, training_settings
+from snnlab.runs.kinds import find
+from snnlab.sweeps import as_train_cli, live, noise_experiment, pace_recipe, seconds_left, tuned_file
+from snnlab.sweeps import experiment as experiment_module
+from snnlab.sweeps.bench import open_bench
+from snnlab.sweeps.places import CLIPPED, cell_folder, training_settings, trainings_of
 
 VGG = "digits-vgg-qcfs-L8"
 ARMS = ("control", *CLIPPED)
@@ -38,22 +41,23 @@ def recipe(**changed):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clipped")
-    return noise_experiment(recipe(), folder=folder), folder
+    seen, heard = [], []
+    gain = noise_experiment(
+        recipe(), folder=folder, watch=seen.append, progress=lambda done, total, what: heard.append((done, total, what))
+    )
+    return gain, folder, seen, [one[:2] for one in heard if one[2] == experiment_module.PROGRESS]
 
 
 def kept(folder, arm):
-    return sl.load_checkpoint(folder / f"{arm}-0" / "network.safetensors")
+    return sl.load_checkpoint(tuned_file(recipe(), arm, 0, folder))
 
 
 def test_the_arms_train_one_network_and_convert_it_each_in_its_way(finished):
-    gain, folder = finished
-    networks = {arm: kept(folder, arm) for arm in CLIPPED}
-    plain = networks["clipped"]
+    gain, folder, *_ = finished
+    plain = kept(folder, "clipped")
     assert plain.card.activation == "clipped_relu"
     assert plain.card.levels is None
     assert all(isinstance(plain.build().get_submodule(site["name"]), ClippedReLU) for site in plain.sites)
-    for other in networks.values():
-        assert all(torch.equal(other.state_dict[key], value) for key, value in plain.state_dict.items())
     dev, fit, validation = plain.data("dev", limit=60), plain.data("calibration", limit=40), plain.data("validation")
     for at, step in enumerate((3, 1)):
         for arm, method in (("clipped", "qcfs"), ("ecl", "ecl"), ("ttrbr", "ttrbr")):
@@ -63,6 +67,84 @@ def test_the_arms_train_one_network_and_convert_it_each_in_its_way(finished):
         np.testing.assert_array_equal(gain.correct("ecl", None), gain.correct("clipped", None))
     assert gain.own_control("ecl") == gain.own_control("ttrbr") == "clipped"
     assert (gain.std == 0).all()
+
+
+def test_the_weights_are_trained_once_and_counted_once(finished):
+    gain, folder, seen, batches = finished
+    assert [(epoch.arm, epoch.epoch) for epoch in seen] == [("control", 1), ("clipped", 1)]
+    assert batches == [(done, 4) for done in (1, 2, 3, 4)], "two batches in each of two trainings"
+    assert {path.name for path in folder.iterdir()} == {"control-0", "clipped-0"}
+    assert {tuned_file(recipe(), arm, 0, folder) for arm in CLIPPED} == {folder / "clipped-0" / "network.safetensors"}
+    now = live(recipe(), folder)
+    assert (now.done, now.total, now.trainings, now.unread) == (2, 2, 2, ())
+    assert now.finished == (("control", 0), ("clipped", 0))
+    np.testing.assert_array_equal(gain.curves[2], gain.curves[1])
+    np.testing.assert_array_equal(gain.gap_after[3], gain.gap_after[1])
+
+
+@pytest.mark.parametrize("arm", ["ecl", "ttrbr"])
+def test_an_arm_alone_gives_the_numbers_that_it_gives_beside_the_others(finished, tmp_path, arm):
+    alone = noise_experiment(
+        recipe(experiment={"arms": ["control", arm], "seeds": 1, "steps": [3, 1]}), folder=tmp_path
+    )
+    together = finished[0]
+    at = together.arms.index(arm)
+    for part in ("ann_correct", "snn_correct", "std", "gap_after", "curves", "classes_after", "errors_after"):
+        np.testing.assert_array_equal(getattr(alone, part)[1], getattr(together, part)[at], err_msg=part)
+
+
+def test_a_conversion_added_later_is_read_without_training(tmp_path):
+    first = recipe(experiment={"arms": ["control", "ecl"], "seeds": 1, "steps": [3, 1]})
+    noise_experiment(first, folder=tmp_path)
+    now = live(recipe(), tmp_path)
+    assert (now.done, now.total, now.unread) == (2, 2, (("clipped", 0), ("ttrbr", 0)))
+    assert now.finished == (("control", 0),)
+    seen, heard = [], []
+    noise_experiment(
+        recipe(), folder=tmp_path, watch=seen.append, progress=lambda done, total, what: heard.append(what)
+    )
+    assert not seen
+    assert experiment_module.PROGRESS not in heard
+
+
+def test_an_experiment_stopped_between_two_conversions_goes_on_with_the_second(finished, tmp_path, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    read = experiment_module.read_network
+
+    def stopping(bench, network, arm="base", epochs=()):
+        if arm == "ttrbr":
+            raise Stop
+        return read(bench, network, arm, epochs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment_module, "read_network", stopping)
+        with pytest.raises(Stop):
+            noise_experiment(recipe(), folder=tmp_path)
+    assert live(recipe(), tmp_path).unread == (("ttrbr", 0),)
+    read_again = []
+    monkeypatch.setattr(
+        experiment_module,
+        "read_network",
+        lambda bench, network, arm="base", epochs=(): read_again.append(arm) or read(bench, network, arm, epochs),
+    )
+    seen = []
+    resumed = noise_experiment(recipe(), folder=tmp_path, watch=seen.append)
+    assert not seen
+    assert read_again == ["ttrbr", "base"]
+    np.testing.assert_array_equal(resumed.snn_correct, finished[0].snn_correct)
+
+
+def test_a_training_that_arms_share_is_paid_for_once():
+    made = open_bench(recipe()).recipe
+    assert list(trainings_of(made)) == [("control", 0), ("clipped", 0)]
+    assert len({cell_folder(made, arm, 0) for arm in CLIPPED}) == 1
+    pace = {"batch": 1.0, "batches": 2, "watch": 10.0, "noise": 1000.0, "read": 100.0}
+    assert pace.keys() == find("pace")(progress=lambda *one: None, recipe=pace_recipe(made).to_dict()).keys()
+    assert seconds_left(made, pace) == 2 * (2 * 1.0 + 10.0) + 5 * 100.0, (
+        "two trainings; the base and four arms are read"
+    )
 
 
 def test_what_the_conversion_alone_brings_is_told(finished):
@@ -87,7 +169,7 @@ def test_levels_make_it_a_quantizer_and_are_part_of_their_arms_alone(tmp_path):
     assert training_settings(plain, "control", 0) == training_settings(coarse, "control", 0)
     small = coarse.changed(experiment={"arms": ["control", "ttrbr"], "steps": [2]}, data={"limit": 20})
     noise_experiment(small, folder=tmp_path)
-    card = kept(tmp_path, "ttrbr").card
+    card = sl.load_checkpoint(tuned_file(small, "ttrbr", 0, tmp_path)).card
     assert (card.activation, card.levels) == ("qcfs", 4)
 
 
