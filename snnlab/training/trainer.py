@@ -17,6 +17,7 @@ from snnlab.data import ImageSplit
 from snnlab.training.batches import Batches
 from snnlab.training.devices import Share, in_step, opened
 from snnlab.training.epochs import Epoch, State, momentum_of, restore_momentum
+from snnlab.training.layout import training_layout
 
 _EVALUATED = 256  # images a batch of the validation
 
@@ -98,7 +99,8 @@ def fit(
     fabric = opened(device, devices)
     acts = hooks or Hooks()
     wanted = settings if settings is not None else choice.settings()
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = training_layout(network)
+    network = network.to(memory_format=layout)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         network.parameters(), choice.learning_rate, momentum=choice.momentum, weight_decay=choice.weight_decay
     )
@@ -118,7 +120,7 @@ def fit(
         std = acts.before(network, epoch)
         with in_step(network, fabric) as share:
             loss, accuracy, rate = _epoch(
-                fabric, share, wrapped, stepping, batches, choice, epoch, acts, average, progress
+                fabric, share, layout, wrapped, stepping, batches, choice, epoch, acts, average, progress
             )
         correct = None
         if watched is not None:
@@ -141,6 +143,7 @@ def fit(
 def _epoch(
     fabric: Any,
     share: Share,
+    layout: torch.memory_format,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     batches: Batches,
@@ -160,7 +163,7 @@ def _epoch(
         x, y = batches.batch(rows, epoch, index)
         share.images = len(y)
         x, y = share.of(x), share.of(y)
-        x, y = fabric.to_device((x.contiguous(memory_format=torch.channels_last), y))
+        x, y = fabric.to_device((x.to(memory_format=layout), y))
         step = epoch * len(batches) + index
         rate = 0.5 * choice.learning_rate * (1 + math.cos(math.pi * step / total))
         for group in optimizer.param_groups:
