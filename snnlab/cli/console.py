@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from snnlab.core.errors import Cancelled, SnnlabError
+from snnlab.core.memory import SENTENCE, is_short_of_memory
 from snnlab.core.progress import ProgressCallback, silent
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -55,7 +56,7 @@ def one_line_errors(debug: bool) -> Iterator[None]:
     except (KeyboardInterrupt, Cancelled):
         errors.print("cancelled; nothing was stored", markup=False)
         raise typer.Exit(130) from None
-    except (SnnlabError, MemoryError, OSError) as error:
+    except (SnnlabError, OSError) as error:
         if debug:
             raise
         text = str(error) if isinstance(error, SnnlabError) else f"{type(error).__name__}: {error}"
@@ -63,9 +64,13 @@ def one_line_errors(debug: bool) -> Iterator[None]:
         raise typer.Exit(1) from None
     except typer.Exit:
         raise
-    except Exception as error:  # a defect of ours; the traceback is for its report
+    except Exception as error:
         if debug:
             raise
+        if is_short_of_memory(error):
+            errors.print(f"error: {SENTENCE}", markup=False)
+            raise typer.Exit(1) from None
+        # A defect of ours; the traceback is for its report.
         reason = (str(error).splitlines() or ["no message"])[0][:200]
         errors.print(
             f"error: snnlab failed in an unexpected way ({type(error).__name__}: {reason}); "

@@ -72,6 +72,7 @@ def give_way() -> None:
 
 def _serve(request: dict[str, Any], requests: _Requests, answers: TextIO) -> None:
     from snnlab.core.errors import Cancelled, SnnlabError
+    from snnlab.core.memory import SENTENCE, is_short_of_memory
     from snnlab.runs.kinds import context, find
     from snnlab.runs.kinds.gate import gate_arguments
 
@@ -95,10 +96,11 @@ def _serve(request: dict[str, Any], requests: _Requests, answers: TextIO) -> Non
         _tell(answers, {"id": job_id, "cancelled": True})
     except SnnlabError as error:
         _tell(answers, {"id": job_id, "error": str(error)})
-    except MemoryError:
-        _tell(answers, {"id": job_id, "error": "There is not enough memory for this; use fewer images or steps."})
-    except Exception as error:  # a defect of ours: the user gets a sentence, the log the traceback
-        import traceback
+    except Exception as error:
+        if is_short_of_memory(error):
+            _tell(answers, {"id": job_id, "error": SENTENCE})
+            return
+        import traceback  # a defect of ours: the user gets a sentence, the log the traceback
 
         traceback.print_exc()
         reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no message'}"

@@ -14,6 +14,7 @@ from snnlab.analysis.conversion import conversion_report
 from snnlab.analysis.reports import Tournament, TournamentCell
 from snnlab.analysis.reports.tournament import NOT_RUN
 from snnlab.core.errors import ConversionError, SimulationError, StoreError
+from snnlab.core.memory import is_short_of_memory
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import Recipe
 from snnlab.core.registry import card as method_card
@@ -231,7 +232,7 @@ class _Bench:
                     progress=progress,
                 )
             except (MemoryError, RuntimeError) as error:
-                if not _is_memory(error):
+                if not is_short_of_memory(error):
                     raise
             else:
                 if counter is None:
@@ -255,19 +256,12 @@ def _enough_memory(work: Callable[[], T]) -> T:
     try:
         return work()
     except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error):
+        if not is_short_of_memory(error):
             raise
         raise SimulationError(
             "Memory does not suffice for this calibration; give it fewer images (calibration_images of the tournament, "
             "or the method's own parameter)."
         ) from None
-
-
-def _is_memory(error: Exception) -> bool:
-    told = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        words in told for words in ("not enough memory", "can't allocate memory", "out of memory")
-    )
 
 
 def _collected(

@@ -65,6 +65,8 @@ def die(*, progress, what="x"):
 def fail(*, progress, how):
     if how == "memory":
         raise MemoryError
+    if how == "allocator":
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
     raise RuntimeError("two\\nlines")
 
 testing = types.ModuleType("snnlab.runs.kinds.testing")

@@ -252,7 +252,8 @@ def test_restart_and_dismiss(pool):
     ("kind", "arguments", "sentence"),
     [
         ("die", {}, "ended unexpectedly"),
-        ("fail", {"how": "memory"}, "not enough memory"),
+        ("fail", {"how": "memory"}, "not enough memory for this; use a smaller T"),
+        ("fail", {"how": "allocator"}, "not enough memory for this; use a smaller T"),
         ("fail", {"how": "bug"}, r"unexpected way \(RuntimeError: two\)"),
         ("no such kind", {}, "unexpected way"),
     ],
