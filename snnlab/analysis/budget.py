@@ -78,7 +78,7 @@ def budget_of(
     micro_batch: int | None = None,
     progress: ProgressCallback = silent,
 ) -> tuple[ErrorBudget, Recording, np.ndarray]:
-    """As ``error_budget``; with the recording of the simulation, and the ANN's classes, (images,)."""
+    """As ``error_budget``; with the recording, which keeps no residuals, and the ANN's classes, (images,)."""
     images = as_images(data)
     steps = tuple(sorted({*snapshots, num_steps}))
     beside = AnnBeside(ann, snn, images, dtype)
@@ -100,10 +100,10 @@ def budget_of(
         snn,
         images,
         num_steps=num_steps,
-        snapshots=steps,
         dtype=dtype,
         membrane_dtype=torch.float64,
         micro_batch=micro_batch,
+        states_at=steps,
         observe_states=observe,
         progress=progress,
     )
@@ -182,11 +182,13 @@ def _measured(
     steps: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> BudgetStatistics:
-    mean_input = np.stack([states.charge[s] / t - target.added for s, t in enumerate(steps)])
+    mean_input = states.charge / np.reshape(steps, (-1, 1, 1))
+    if target.added.any():
+        mean_input -= target.added
     with torch.inference_mode():
         last = torch.from_numpy(mean_input).reshape(-1, *shape[1:], shape[0]).movedim(-1, 1)
         wanted = in_memory_order(module(last).numpy(), 1).reshape(mean_input.shape)
-    ideal = np.stack([ideal_counts(states.spikes[s], states.residual[s], target, t) for s, t in enumerate(steps)])
+    ideal = [ideal_counts(states.spikes[s], states.residual[s], target, t) for s, t in enumerate(steps)]
     own, reached = (in_memory_order(values.numpy(), 1) for values in (z, activation))
     return collect(states, ideal, mean_input, wanted, own, reached, target, steps=steps, channels=shape[0])
 

@@ -37,7 +37,7 @@ PLAIN, SIGNED, GROUP = range(3)
 
 
 class States(NamedTuple):
-    """What every neuron has come to at the snapshots, (snapshots, N, P) each; empty where nobody asks.
+    """What every neuron has come to at some steps, (those steps, N, P) each; empty where nobody asks.
 
     Args:
         spikes: Sent out so far, negative ones subtracted, int32.
@@ -358,9 +358,9 @@ def step_block(  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def fire(  # type: ignore[no-untyped-def]
     current, neurons, emitted, first, last, snapshot_at, edges, histogram, spike_errors, moments, fired, spikes, nan,
-    identity, states,
+    identity, states_at, states,
 ):  # fmt: skip
-    """Integrate and fire over T steps; count at snapshots; check charge balance there and at T.
+    """Integrate and fire over T steps; count at snapshots, keep states where asked; check charge balance at both and T.
 
     Args:
         current: Input, (T, N, P), or (1, N, P) when it is the same at every step; float32 or float64.
@@ -377,7 +377,8 @@ def fire(  # type: ignore[no-untyped-def]
         spikes: Positive minus negative spikes up to each snapshot, (snapshots,), int64.
         nan: Potentials that are not a number, per snapshot, (snapshots or 1,), int64.
         identity: Largest charge-balance error in thresholds, and largest ratio of it to its tolerance, (2,), float64.
-        states: Receives what every neuron has come to at the snapshots, where it has room.
+        states_at: Index in ``states`` of each step, -1 for none, (T,).
+        states: Receives what every neuron has come to at those steps.
 
     Returns:
         Number of spikes, of either sign.
@@ -422,10 +423,10 @@ def fire(  # type: ignore[no-untyped-def]
                     # The count stays that of the spikes fired: charge balance is that of the neuron.
                     total_spikes -= withhold(neurons.passes[n, start:stop], out)
                 emitted[t, n, start:stop] = out
-                s = snapshot_at[t]
-                if s >= 0 or t == steps - 1:
+                s, kept = snapshot_at[t], states_at[t]
+                if s >= 0 or kept >= 0 or t == steps - 1:
                     nan[max(s, 0)] += check_block(potential, theta, count, charge, peak, t + 1, neurons.most, identity)
-                if s >= 0:
+                if s >= 0 or kept >= 0:
                     for j in range(width):
                         correction[j] = np.float64(initial[j]) - np.float64(reference[j])
                         if adds:
@@ -433,13 +434,14 @@ def fire(  # type: ignore[no-untyped-def]
                     if masks:
                         withheld_charge(neurons.passes[n, start:stop], theta, count, sent, correction)
                     shown = sent if masks else count
-                    spikes[s] += count_block(
-                        potential, correction, theta, shown, neurons.most * (t + 1), edges, histogram[s],
-                        spike_errors[s], moments[s], fired[s],
-                    )  # fmt: skip
-                    if keeps:
+                    if s >= 0:
+                        spikes[s] += count_block(
+                            potential, correction, theta, shown, neurons.most * (t + 1), edges, histogram[s],
+                            spike_errors[s], moments[s], fired[s],
+                        )  # fmt: skip
+                    if kept >= 0:
                         keep_block(
-                            states, s, n, start, stop, shown, potential, correction, charge, initial, squares, peak
+                            states, kept, n, start, stop, shown, potential, correction, charge, initial, squares, peak
                         )
     return total_spikes
 

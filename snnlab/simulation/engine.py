@@ -36,7 +36,7 @@ Observer = Callable[[str, Tensor, int], None]
 """``observe(site, emitted, start)``: what went out, (T, n, ...), of one micro-batch, and its first image's index."""
 
 StateObserver = Callable[[str, States, int], None]
-"""``observe_states(site, states, start)``: what every neuron of one micro-batch came to at the snapshots."""
+"""``observe_states(site, states, start)``: what every neuron of one micro-batch came to at the steps ``states_at``."""
 
 _CACHE_BYTES = 24 * 2**20  # of one micro-batch at the largest site; 1 to 24 MB ran alike on a ResNet-20
 _CANDIDATES = 2048  # single neurons kept per site, from which the traces are drawn
@@ -66,6 +66,7 @@ def simulate(
     fused: bool = True,
     observe: Observer | None = None,
     observe_warm_up: Observer | None = None,
+    states_at: Sequence[int] = (),
     observe_states: StateObserver | None = None,
     progress: ProgressCallback = silent,
 ) -> Recording:
@@ -92,8 +93,10 @@ def simulate(
             must not write into the tensor. Micro-batches come in the order of the images; of a warm-up it sees nothing.
         observe_warm_up: The same for the steps of a warm-up, (warm-up steps, n, ...), before ``observe`` sees those
             images.
-        observe_states: Called likewise with what every neuron came to at each snapshot, ``kernels.States`` of arrays
-            (snapshots, n, ...): made anew for every micro-batch, and not at all where nobody asks.
+        states_at: Steps at which ``observe_states`` sees what every neuron came to, each in 1..T. They need be no
+            snapshots: what is counted there is then left out of the recording, and of its cost.
+        observe_states: Called likewise with ``kernels.States`` of arrays (steps of ``states_at``, n, ...), made anew
+            for every micro-batch.
         progress: Called after every micro-batch with images done and in all; cancels by raising ``Cancelled``.
 
     Returns:
@@ -101,13 +104,16 @@ def simulate(
         else not; ``logits_kept`` says which.
 
     Raises:
-        SimulationError: T below 1, a snapshot outside 1..T, a potential that is not a number, or charge balance
+        SimulationError: T below 1, a snapshot or a step of ``states_at`` outside 1..T, one of ``states_at`` and
+            ``observe_states`` without the other, a potential that is not a number, or charge balance
             v(T) - v(0) = sum I - threshold N violated beyond float rounding; names the site. Or a device that is not
             there.
         DataError: No image, or NaN in one.
     """
     snn.check_steps(num_steps)
-    steps = _checked_snapshots(num_steps, snapshots)
+    steps, kept_steps = _checked_snapshots(num_steps, snapshots), _checked_snapshots(num_steps, states_at)
+    if bool(kept_steps) != (observe_states is not None):
+        raise SimulationError("States are kept for an observer, at steps it names; pass observe_states and states_at.")
     place, fused = find_device(device), fused and device == "cpu"
     images = as_images(data)
     started = time.perf_counter()
@@ -135,7 +141,7 @@ def simulate(
                 fused=fused,
                 pool=pool,
                 threads=threads,
-                keeps_states=observe_states is not None,
+                states_at=kept_steps,
             )
             for site in snn.site_facts
         }

@@ -38,7 +38,7 @@ class SiteRunner:
         fused: Compiled kernel, or step by step in torch.
         pool: Threads over images.
         threads: Their number.
-        keeps_states: After ``run``, ``states`` holds what every neuron of the micro-batch came to at the snapshots.
+        states_at: Steps at which ``states`` holds, after ``run``, what every neuron of the micro-batch came to.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class SiteRunner:
         fused: bool,
         pool: ThreadPoolExecutor,
         threads: int,
-        keeps_states: bool = False,
+        states_at: tuple[int, ...] = (),
     ) -> None:
         self.site, self.neuron, self.num_steps = site, neuron, num_steps
         self.fused, self.pool, self.threads = fused, pool, threads
@@ -60,9 +60,7 @@ class SiteRunner:
         # Apart, so that spikes can be counted in what the neurons emit, whatever a spike is worth.
         self.worth, self.flat.output_fraction = self.flat.output_fraction, None
         self.constants = _constants(self.flat)
-        self.snapshot_at = np.full(num_steps, -1, np.int64)
-        for index, step in enumerate(snapshots):
-            self.snapshot_at[step - 1] = index
+        self.snapshot_at, self.states_at = _places(snapshots, num_steps), _places(states_at, num_steps)
         self.statistics = SiteStatistics.empty(len(snapshots))
         self.candidates = candidates if neuron.is_plain else None
         if self.candidates is not None:
@@ -71,11 +69,11 @@ class SiteRunner:
             order = _flat(torch.arange(math.prod(site.shape)).reshape(site.shape)).numpy()
             self.places = np.argsort(order)[position]  # where those neurons lie in memory
         self.total_spikes = 0
-        self.keeps_states, self._states = keeps_states, kernels.States.empty(0, 0, 0)
+        self.kept_steps, self._states = len(states_at), kernels.States.empty(0, 0, 0)
 
     @property
     def states(self) -> kernels.States:
-        """Of the last micro-batch, (snapshots, n, ...) each, shaped as activations are."""
+        """Of the last micro-batch, (steps asked for, n, ...) each, shaped as activations are."""
         if len(self.site.shape) != 3:
             return kernels.States(*(part.reshape(*part.shape[:2], *self.site.shape) for part in self._states))
         channels, *space = self.site.shape
@@ -98,8 +96,8 @@ class SiteRunner:
         flat = self._flat(current, self.num_steps if varies else 1, images)
         if self.candidates is not None:
             self._keep(flat.cpu().numpy(), images, start)
-        if self.keeps_states:
-            self._states = kernels.States.empty(len(self.statistics.spikes), images, flat.shape[-1])
+        if self.kept_steps:
+            self._states = kernels.States.empty(self.kept_steps, images, flat.shape[-1])
         if self.fused:
             emitted = flat if in_place and varies else flat.new_empty(self.num_steps, images, flat.shape[-1])
             self._fused(flat.numpy(), emitted.numpy())
@@ -176,7 +174,8 @@ class SiteRunner:
         new = SiteStatistics.empty(len(self.statistics.spikes))
         spikes = kernels.fire(
             current, self.constants, emitted, first, last, self.snapshot_at, kernels.BIN_EDGES, new.histogram,
-            new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity, self._states,
+            new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity, self.states_at,
+            self._states,
         )  # fmt: skip
         return new, spikes
 
@@ -212,6 +211,13 @@ class SiteRunner:
         rows = slice(*np.searchsorted(image, [start, start + images]))
         chosen = current[:, image[rows] - start, places[rows]] / self.constants.threshold[places[rows]]
         self.kept[rows] = np.broadcast_to(chosen, (self.num_steps, chosen.shape[1])).T
+
+
+def _places(steps: tuple[int, ...], num_steps: int) -> np.ndarray:
+    """Which of the steps each of T is, counted from 0; -1 for none, (T,)."""
+    places = np.full(num_steps, -1, np.int64)
+    places[np.array(steps, np.int64) - 1] = np.arange(len(steps))
+    return places
 
 
 def _in_memory_order(neuron: IntegrateFire, shape: tuple[int, ...]) -> IntegrateFire:

@@ -9,7 +9,7 @@ import torch
 
 import snnlab as sl
 import snnlab.analysis.budget as module
-from snnlab.analysis.budget import budget_of, error_budget, in_memory_order, target_of
+from snnlab.analysis.budget import error_budget, in_memory_order, target_of
 from snnlab.analysis.budget_terms import BudgetStatistics, collect, ideal_counts
 from snnlab.analysis.reports import ErrorBudget, Report
 from snnlab.analysis.reports.budget import QUANTITIES, SIZED, TERMS
@@ -34,12 +34,6 @@ BUNDLED = {
 @pytest.fixture
 def converted(grid_network):
     return sl.convert(grid_network, "qcfs")
-
-
-@pytest.fixture(scope="module")
-def vgg():
-    checkpoint = sl.example("digits-vgg-qcfs-L8")
-    return checkpoint, checkpoint.build(), checkpoint.data("dev", limit=24)
 
 
 @pytest.mark.parametrize("micro_batch", [1, 5, 12])
@@ -97,9 +91,8 @@ def test_merging_in_any_order_gives_the_same(grid_network, grid_images, converte
             np.testing.assert_allclose(merged.image_std(), expected.image_std(), atol=1e-9)
 
 
-def test_means_add_and_magnitudes_do_not(vgg):
-    _, ann, images = vgg
-    report = error_budget(sl.convert(ann, "qcfs"), ann, images, num_steps=4)
+def test_means_add_and_magnitudes_do_not(ann, few):
+    report = error_budget(sl.convert(ann, "qcfs"), ann, few, num_steps=4)
     means = sum(report.values(term, 4) for term in TERMS)
     sizes = sum(report.values(term, 4, of="mean_absolute") for term in TERMS)
 
@@ -109,17 +102,15 @@ def test_means_add_and_magnitudes_do_not(vgg):
     assert (sizes[1:] > 1.5 * report.values("total", 4, of="mean_absolute")[1:]).all()
 
 
-def test_total_is_the_gap_of_the_noise_page_with_its_sign_turned(vgg):
-    _, ann, images = vgg
+def test_total_is_the_gap_of_the_noise_page_with_its_sign_turned(ann, few):
     snn = sl.convert(ann, "qcfs")
-    profile = sl.calibration.fit_noise(snn, ann, images, num_steps=2)
+    profile = sl.calibration.fit_noise(snn, ann, few, num_steps=2)
 
-    np.testing.assert_allclose(error_budget(snn, ann, images, num_steps=2).values("total", 2), -profile.mean, atol=1e-9)
+    np.testing.assert_allclose(error_budget(snn, ann, few, num_steps=2).values("total", 2), -profile.mean, atol=1e-9)
 
 
-def test_at_t_equal_to_the_levels_nothing_is_lost_by_resolution(vgg):
-    _, ann, images = vgg
-    report = error_budget(sl.convert(ann, "qcfs"), ann, images, num_steps=8)
+def test_at_t_equal_to_the_levels_nothing_is_lost_by_resolution(ann, few):
+    report = error_budget(sl.convert(ann, "qcfs"), ann, few, num_steps=8)
 
     assert np.abs(report.values("resolution", 8, of="mean_absolute")).max() < 1e-9
     assert np.abs(report.values("own", 8, of="mean_absolute")).max() < 1e-9
@@ -171,13 +162,13 @@ def test_checks_hold_on_real_checkpoints(real_data, file):
         ("calibration_light", {}),
     ],
 )
-def test_what_a_method_does_to_reach_its_target_does_not_move_it(vgg, method, parameters):
-    checkpoint, ann, images = vgg
+def test_what_a_method_does_to_reach_its_target_does_not_move_it(checkpoint, ann, few, method, parameters):
     fit = checkpoint.data("calibration", limit=64)
     snn = sl.convert(
         ann, method, data=fit, validation=checkpoint.data("validation", limit=32), num_steps=8, **parameters
     )
-    report, recording, _ = budget_of(snn, ann, images, num_steps=8)
+    report = error_budget(snn, ann, few, num_steps=8)
+    recording = simulate(snn, few, num_steps=8, snapshots=[8], membrane_dtype=torch.float64)
 
     for i, name in enumerate(report.names):
         # The classes that the kernel counts by itself, from the potential without the correction.
@@ -229,7 +220,7 @@ def test_a_group_clips_at_what_all_its_members_emit():
         states, ideal[None], z[None, None], positive[None, None], z[None], positive[None], target, steps=(1,),
         channels=3,
     )  # fmt: skip
-    mean = dict(zip(QUANTITIES, found.sums[0, 0], strict=True))
+    mean = dict(zip(QUANTITIES, found.sums[0], strict=True))
 
     np.testing.assert_array_equal(ideal[0], fired)
     np.testing.assert_allclose(mean["clipping"], [0, -0.4, 0], atol=1e-12)
@@ -237,9 +228,7 @@ def test_a_group_clips_at_what_all_its_members_emit():
 
 
 @pytest.mark.parametrize("part", ["charge", "residual", "spikes"])
-def test_a_corrupted_state_is_caught(vgg, monkeypatch, part):
-    _, ann, images = vgg
-
+def test_a_corrupted_state_is_caught(ann, few, monkeypatch, part):
     def corrupt(states):
         changed = getattr(states, part).copy()
         changed.flat[7] += 1 if part == "spikes" else 0.01
@@ -248,12 +237,11 @@ def test_a_corrupted_state_is_caught(vgg, monkeypatch, part):
     measured = module._measured
     monkeypatch.setattr(module, "_measured", lambda states, *others: measured(corrupt(states), *others))
     with pytest.raises(SimulationError, match=r"act1: at t = 4 the terms of the error budget miss"):
-        error_budget(sl.convert(ann, "qcfs"), ann, images, num_steps=4)
+        error_budget(sl.convert(ann, "qcfs"), ann, few, num_steps=4)
 
 
 @pytest.mark.parametrize("by", [1, -1, 100])
-def test_a_corrupted_ideal_count_is_caught(vgg, monkeypatch, by):
-    _, ann, images = vgg
+def test_a_corrupted_ideal_count_is_caught(ann, few, monkeypatch, by):
     genuine = module.ideal_counts
 
     def corrupt(*arguments):
@@ -263,7 +251,7 @@ def test_a_corrupted_ideal_count_is_caught(vgg, monkeypatch, by):
 
     monkeypatch.setattr(module, "ideal_counts", corrupt)
     with pytest.raises(SimulationError, match="an ideal spike count leaves"):
-        error_budget(sl.convert(ann, "qcfs"), ann, images, num_steps=4)
+        error_budget(sl.convert(ann, "qcfs"), ann, few, num_steps=4)
 
 
 def test_a_corrupted_activation_departs_from_the_literal_budget(grid_network, grid_images, converted):
@@ -279,8 +267,7 @@ def test_a_corrupted_activation_departs_from_the_literal_budget(grid_network, gr
     assert abs(report.values("activation", 3)[1] - literal) > 1e-3
 
 
-def test_silent_sites_constant_images_and_one_image(vgg):
-    _, ann, _ = vgg
+def test_silent_sites_constant_images_and_one_image(ann):
     first = next(iter(sl.convert(ann, "qcfs").sites))
     silent = sl.convert(ann, "qcfs", sites={first: {"threshold": 1e6, "v0": 0.0}})
     one = torch.full((1, 1, 8, 8), 0.5)
@@ -292,9 +279,8 @@ def test_silent_sites_constant_images_and_one_image(vgg):
     assert np.isfinite(report.to_frame()["total"]).all()
 
 
-def test_report_survives_transport_and_names_what_is_missing(vgg):
-    _, ann, images = vgg
-    report = error_budget(sl.convert(ann, "qcfs"), ann, images, num_steps=2)
+def test_report_survives_transport_and_names_what_is_missing(ann, few):
+    report = error_budget(sl.convert(ann, "qcfs"), ann, few, num_steps=2)
     values, arrays = report.payload()
     again = Report.from_payload(values, arrays)
 
@@ -309,10 +295,9 @@ def test_report_survives_transport_and_names_what_is_missing(vgg):
         report.site("nowhere")
 
 
-def test_another_network_is_refused(vgg, resnet):
-    _, ann, images = vgg
+def test_another_network_is_refused(ann, few, resnet):
     with pytest.raises(ConversionError, match="pass the network that the SNN was converted from"):
-        error_budget(sl.convert(ann, "qcfs"), resnet, images, num_steps=2)
+        error_budget(sl.convert(ann, "qcfs"), resnet, few, num_steps=2)
 
 
 def _statistics(snn, ann, images):
@@ -328,6 +313,6 @@ def _statistics(snn, ann, images):
             flat, z, activation, beside.activations[name], target_of(snn.sites[name], shape), STEPS, shape
         )
 
-    simulate(snn, source, num_steps=STEPS[-1], snapshots=STEPS, membrane_dtype=torch.float64,
+    simulate(snn, source, num_steps=STEPS[-1], states_at=STEPS, membrane_dtype=torch.float64,
              micro_batch=len(images), observe_states=observe)  # fmt: skip
     return found

@@ -22,7 +22,8 @@ def fire(current, threshold, initial, emitted, snapshots=()):
     neurons = kernels.Neurons(threshold, initial[None], none, initial, none)
     spikes = kernels.fire(
         current, neurons, emitted, 0, emitted.shape[1], snapshot_at, kernels.BIN_EDGES, new.histogram,
-        new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity, kernels.States.empty(0, 0, 0),
+        new.spike_errors, new.moments, new.fired, new.spikes, new.nan, new.identity, np.full(steps, -1),
+        kernels.States.empty(0, 0, 0),
     )  # fmt: skip
     return spikes, new
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from snnlab.activations import QCFS
+from snnlab.analysis.residual_membrane import residuals
 from snnlab.converters.apply import convert
 from snnlab.core.errors import Cancelled, DataError, SimulationError
 from snnlab.core.histogram import CLASSES, EDGES
@@ -68,10 +69,42 @@ def test_states_equal_the_literal_simulation_on_the_grid(grid_network, grid_imag
             np.testing.assert_array_equal(states.peak[index], highest.abs().amax(0))
 
     simulate(
-        snn, grid_images, num_steps=STEPS, snapshots=SNAPSHOTS, micro_batch=micro_batch, fused=fused,
+        snn, grid_images, num_steps=STEPS, states_at=SNAPSHOTS, micro_batch=micro_batch, fused=fused,
         observe_states=compare,
     )  # fmt: skip
     assert set(seen.values()) == {len(grid_images)}
+
+
+def test_states_and_residuals_are_kept_apart(grid_images, snn):
+    """Each at its own steps, neither changed by the other."""
+    kept = []
+
+    def observe(name, states, start):
+        kept.append(states)
+
+    def run(**options):
+        kept.clear()
+        return simulate(snn, grid_images, num_steps=STEPS, **options)
+
+    plain = run(snapshots=[2, 3])
+    without = run(states_at=[1, STEPS], observe_states=observe)
+    alone = list(kept)
+    both = run(snapshots=[2, 3], states_at=[1, STEPS], observe_states=observe)
+
+    for one, other in zip(alone, kept, strict=True):
+        for part, same in zip(one, other, strict=True):
+            np.testing.assert_array_equal(part, same)
+    for name, site in both.sites.items():
+        np.testing.assert_array_equal(site.statistics.histogram, plain.sites[name].statistics.histogram)
+        assert len(without.sites[name].statistics.histogram) == 0
+        assert without.sites[name].total_spikes == site.total_spikes
+    with pytest.raises(SimulationError, match="This recording kept no residuals; simulate with snapshots="):
+        residuals(without)
+    for options in ({"observe_states": observe}, {"states_at": [1]}):
+        with pytest.raises(SimulationError, match="pass observe_states and states_at"):
+            run(**options)
+    with pytest.raises(SimulationError, match="t = 12 lies outside"):
+        run(states_at=[12], observe_states=observe)
 
 
 def test_charge_balance_is_exact_on_the_grid(snn, grid_images):
@@ -250,7 +283,7 @@ def test_violated_charge_balance_stops_with_the_site(monkeypatch, snn, grid_imag
 
     def leaky(*arguments):
         spikes = genuine(*arguments)
-        arguments[-2][:] = (0.5, 5e4)
+        arguments[-3][:] = (0.5, 5e4)
         return spikes
 
     monkeypatch.setattr(kernels, "fire", leaky)
