@@ -45,8 +45,7 @@ def diagnose(
         normalization: How the ANN does under each known normalisation, where that was tried.
         drawn: Noise that a user has drawn.
         measured: The noise as it was measured, to compare ``drawn`` with.
-        restore: Try what each site regains that a finding names; only where the images have labels and no neuron
-            decides in a warm-up.
+        restore: Try what each site regains that a finding names; only where the images have labels.
         dtype: Of convolutions and sums between sites of the simulation.
         progress: Called with images done and in all.
 
@@ -98,7 +97,7 @@ def diagnosis_of(
     )
     found = findings(evidence)
     labels = recording.labels
-    if restore and labels is not None and not snn.warm_up_steps:
+    if restore and labels is not None:
         found = _with_regained(found, snn, ann, images, np.asarray(labels), num_steps, progress)
     nothing = np.empty(0, bool)
     report = Diagnosis.of(

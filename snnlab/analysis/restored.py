@@ -1,4 +1,9 @@
-"""Site restoration: a site emits the ANN's activation, the rest is simulated. Which layer is to blame?"""
+"""Site restoration: a site emits the ANN's activation, the rest is simulated. Which layer is to blame?
+
+Where neurons decide in a warm-up, the restored site emits the activation there as well, and every site behind it
+decides anew from what then reaches it. The question is what the method makes of a network with a perfect site, not what
+masks and v(0) do that were meant for other input.
+"""
 
 import copy
 import math
@@ -6,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -48,7 +53,7 @@ def restoration(
 
     Raises:
         DataError: Images without labels.
-        SimulationError: T below 1, a snapshot outside 1..T, or neurons that decide in a warm-up.
+        SimulationError: T below 1 or below what the method's correction looks at, or a snapshot outside 1..T.
         ConversionError: The two networks have different sites.
 
     Example:
@@ -137,11 +142,6 @@ def restored_logits(
     if num_steps < 1 or any(not 1 <= step <= num_steps for step in snapshots):
         raise SimulationError(f"Sites are restored at t from 1 to T; found T = {num_steps}, t = {list(snapshots)}.")
     snn.check_steps(num_steps)
-    if snn.warm_up_steps:
-        raise SimulationError(
-            f"{snn.method} lets its neurons decide in a warm-up, from what earlier sites emit; a site cannot be "
-            "restored without changing that decision. Convert with another method."
-        )
     images = as_images(data)
     beside = AnnBeside(ann, snn, images, dtype)
     for name in {name for group in groups for name in group}:
@@ -167,52 +167,64 @@ def restored_logits(
     return np.concatenate(parts, axis=2), torch.cat(beside.predictions).numpy()
 
 
+class _Phase(NamedTuple):
+    """A part of a simulation: steps in which the neurons decide what they start from, or steps that count."""
+
+    steps: int
+    is_warm_up: bool
+
+
 class _Network:
     """A spiking network whose sites can emit something else; what nothing else reaches is taken from the first run."""
 
-    def __init__(self, graph: fx.GraphModule, runners: dict[str, SiteRunner], num_steps: int) -> None:
-        self.graph, self.runners, self.num_steps = graph, runners, num_steps
+    def __init__(self, graph: fx.GraphModule, runners: dict[str, SiteRunner], num_steps: int, warm_up: int) -> None:
+        self.graph, self.runners = graph, runners
+        sequence = _Phase(num_steps, False)
+        self.phases = (_Phase(warm_up, True), sequence) if warm_up else (sequence,)
         self.modules = dict(graph.named_modules())
         self.nodes: tuple[fx.Node, ...] = tuple(graph.graph.nodes)
 
     def fitting_batch(self, memory: int) -> int:
         """Images whose values of all sites, over all steps, twice over, fit the memory."""
         elements = sum(math.prod(runner.site.shape) for runner in self.runners.values())
-        return max(1, memory // (4 * 4 * elements * self.num_steps))
+        return max(1, memory // (4 * 4 * elements * sum(phase.steps for phase in self.phases)))
 
-    def run(self, x: Tensor, start: int) -> dict[fx.Node, Value]:
-        """Every value for a micro-batch without restoration."""
-        env: dict[fx.Node, Value] = {}
-        for node in self.nodes:
-            env[node] = Value(x, False) if node.op == "placeholder" else self._value(node, env, len(x), start)
-        return env
+    def run(self, x: Tensor, start: int) -> list[dict[fx.Node, Value]]:
+        """Every value of every phase for a micro-batch without restoration."""
+        found = []
+        for phase in self.phases:
+            env = {self.nodes[0]: Value(x, False)}
+            for node in self.nodes[1:]:
+                env[node] = self._value(node, env, len(x), start, phase)
+            found.append(env)
+        return found
 
-    def restored(self, base: dict[fx.Node, Value], emitted: dict[str, Tensor], start: int) -> Tensor:
+    def restored(self, base: list[dict[fx.Node, Value]], emitted: dict[str, Tensor], start: int) -> Tensor:
         """Logits of every step, (T, n, classes), where some sites emit (n, ...) at every step."""
-        env, changed = dict(base), set[fx.Node]()
-        images = len(base[self.nodes[0]].data)
-        for node in self.nodes:
-            if node.op == "call_module" and node.target in emitted:
-                env[node] = Value(emitted[str(node.target)], False)
-                changed.add(node)
-            elif changed.intersection(node.all_input_nodes):
-                env[node] = self._value(node, env, images, start)
-                changed.add(node)
+        images = len(base[0][self.nodes[0]].data)
+        for phase, first in zip(self.phases, base, strict=True):
+            env, changed = dict(first), set[fx.Node]()
+            for node in self.nodes:
+                if node.op == "call_module" and node.target in emitted:
+                    env[node] = Value(emitted[str(node.target)], False)
+                    changed.add(node)
+                elif changed.intersection(node.all_input_nodes):
+                    env[node] = self._value(node, env, images, start, phase)
+                    changed.add(node)
         data: Any = env[self.nodes[-1]]
         logits: Tensor = data.data
-        return (
-            logits.unflatten(0, (self.num_steps, -1)) if data.varies else logits.expand(self.num_steps, *logits.shape)
-        )
+        steps = self.phases[-1].steps
+        return logits.unflatten(0, (steps, -1)) if data.varies else logits.expand(steps, *logits.shape)
 
-    def _value(self, node: fx.Node, env: dict[fx.Node, Value], images: int, start: int) -> Value:
+    def _value(self, node: fx.Node, env: dict[fx.Node, Value], images: int, start: int, phase: _Phase) -> Value:
         if node.op == "output":
             return env[node.args[0]]  # type: ignore[index]  # an output has one source
         if node.op == "call_module" and node.target in self.runners:
-            source = env[node.args[0]]  # type: ignore[index]  # and so has a site
-            return Value(
-                self.runners[str(node.target)].run(source.data, source.varies, images, start, in_place=False), True
-            )
-        return apply_node(node, self.modules, env, self.num_steps)
+            source, runner = env[node.args[0]], self.runners[str(node.target)]  # type: ignore[index]  # and so has a site
+            if phase.is_warm_up:
+                return Value(runner.warm_up(source.data, source.varies, images, phase.steps), True)
+            return Value(runner.run(source.data, source.varies, images, start, in_place=False), True)
+        return apply_node(node, self.modules, env, phase.steps)
 
 
 @contextmanager
@@ -236,4 +248,4 @@ def _network(snn: SpikingModel, images: ImageSource, num_steps: int, dtype: torc
             )
             for site in snn.site_facts
         }
-        yield _Network(graph, runners, num_steps)
+        yield _Network(graph, runners, num_steps, snn.warm_up_steps)

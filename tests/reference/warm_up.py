@@ -9,6 +9,17 @@ from torch import nn
 from snnlab.activations import is_activation
 
 
+class Emits(nn.Module):
+    """A site that says the same at every step, whatever comes in."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, _):
+        return self.value
+
+
 class Train(nn.Module):
     """Neurons of one site that run one step after the other, and remember their potentials."""
 
@@ -43,29 +54,34 @@ def network_of(ann, neurons):
     return snn
 
 
-def srp_literally(ann, images, num_steps, tau):
-    """Logits of T steps, the masks, and the neurons by site."""
-    thresholds = thresholds_of(ann)
+def srp_literally(ann, images, num_steps, tau, emitted=None):
+    """Logits of T steps, the masks, and the neurons by site; sites in ``emitted`` say that, in both parts."""
+    told = {name: Emits(value) for name, value in (emitted or {}).items()}
+    thresholds = {name: theta for name, theta in thresholds_of(ann).items() if name not in told}
     first = {name: Train(theta, theta / 2) for name, theta in thresholds.items()}
-    snn = network_of(ann, first)
+    snn = network_of(ann, {**first, **told})
     with torch.no_grad():
         for _ in range(tau):
             snn(images.double())
     masks = {name: (first[name].v > 1e-3 * theta).double() for name, theta in thresholds.items()}
     second = {name: Train(theta, theta / 2, masks[name]) for name, theta in thresholds.items()}
-    snn = network_of(ann, second)
+    snn = network_of(ann, {**second, **told})
     with torch.no_grad():
         logits = torch.stack([snn(images.double()) for _ in range(num_steps)])
     return logits, masks, second
 
 
-def cos_literally(ann, images, num_steps, rho):
-    """Logits of T steps, v(0) by site, and the neurons; site after site, each with the whole network run anew."""
-    thresholds = thresholds_of(ann)
+def cos_literally(ann, images, num_steps, rho, emitted=None):
+    """Logits of T steps, v(0) by site, and the neurons; site after site, each with the whole network run anew.
+
+    Sites in ``emitted`` say that at every step of every run.
+    """
+    told = {name: Emits(value) for name, value in (emitted or {}).items()}
+    thresholds = {name: theta for name, theta in thresholds_of(ann).items() if name not in told}
     starts = {}
     for name, theta in thresholds.items():
         neurons = {other: Train(value, starts.get(other, value / 2)) for other, value in thresholds.items()}
-        snn = network_of(ann, neurons)
+        snn = network_of(ann, {**neurons, **told})
         with torch.no_grad():
             for _ in range(rho):
                 snn(images.double())
@@ -74,7 +90,7 @@ def cos_literally(ann, images, num_steps, rho):
         start = [corrected(*train, theta) for train in zip(*rows, strict=True)]
         starts[name] = torch.tensor(start, dtype=torch.float64).reshape(watched.v.shape)
     neurons = {name: Train(theta, starts[name]) for name, theta in thresholds.items()}
-    snn = network_of(ann, neurons)
+    snn = network_of(ann, {**neurons, **told})
     with torch.no_grad():
         logits = torch.stack([snn(images.double()) for _ in range(num_steps)])
     return logits, starts, neurons

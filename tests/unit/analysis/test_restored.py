@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import snnlab as sl
 from snnlab.activations import is_activation
@@ -13,35 +12,35 @@ from snnlab.analysis.reports import Report, Restoration
 from snnlab.analysis.restored import restored_logits
 from snnlab.core.errors import DataError, SimulationError, SnnlabError
 from snnlab.simulation import simulate
+from tests.conftest import Branched, on_grid
 from tests.reference.literal import Neuron
+from tests.reference.warm_up import Emits, cos_literally, network_of, srp_literally, thresholds_of
 
 STEPS = 5
 SITES = ("act1", "act2", "act3")
 
 
-class Emits(nn.Module):
-    """A site that says the same at every step, whatever comes in."""
-
-    def __init__(self, value):
-        super().__init__()
-        self.value = value
-
-    def forward(self, _):
-        return self.value
+def activations_of(ann, images):
+    """Site -> what the ANN emits there, float64."""
+    network, kept = copy.deepcopy(ann).double().eval(), {}
+    for name, module in network.named_modules():
+        if is_activation(module):
+            module.register_forward_hook(lambda _, __, output, name=name: kept.__setitem__(name, output))
+    with torch.no_grad():
+        network(images.double())
+    return kept
 
 
 def literally(ann, images, group):
     """Mean logits at t = 1..T, (T, N, classes): one step after the other, sites of the group emit the ANN's values."""
-    network, kept = copy.deepcopy(ann).double().eval(), {}
-    sites = {name: module for name, module in network.named_modules() if is_activation(module)}
-    for name, module in sites.items():
-        module.register_forward_hook(lambda _, __, output, name=name: kept.__setitem__(name, output))
+    emitted = activations_of(ann, images)
+    neurons = {name: Neuron(theta, theta / 2) for name, theta in thresholds_of(ann).items()}
+    network = network_of(ann, {**neurons, **{name: Emits(emitted[name]) for name in group}})
     with torch.no_grad():
-        network(images.double())
-        for name, module in sites.items():
-            threshold = float(module.threshold)
-            network.set_submodule(name, Emits(kept[name]) if name in group else Neuron(threshold, threshold / 2))
-        logits = torch.stack([network(images.double()) for _ in range(STEPS)])
+        return mean_at_every_step(torch.stack([network(images.double()) for _ in range(STEPS)]))
+
+
+def mean_at_every_step(logits):
     return (logits.cumsum(0) / torch.arange(1, STEPS + 1).reshape(-1, 1, 1)).numpy()
 
 
@@ -59,8 +58,28 @@ def test_equals_the_literal_loop(grid_network, grid_images, micro_batch):
         np.testing.assert_array_equal(classes, grid_network(grid_images).argmax(1))
 
 
-def test_nothing_restored_is_the_snn_and_everything_the_ann(grid_network, grid_images):
-    snn, labels = sl.convert(grid_network, "qcfs"), np.arange(12) % 3
+@pytest.mark.parametrize("micro_batch", [5, 12])
+@pytest.mark.parametrize(("method", "reference"), [("srp", srp_literally), ("cos", cos_literally)])
+def test_sites_behind_a_restored_one_decide_anew_in_the_warm_up(method, reference, grid_images, micro_batch):
+    ann = on_grid(Branched(), seed=4)
+    groups = [("act1",), (), ("act2",), SITES]  # whatever a question before it left behind
+    found, _ = restored_logits(
+        sl.convert(ann, method), ann, grid_images, groups, num_steps=STEPS, snapshots=range(1, STEPS + 1),
+        micro_batch=micro_batch,
+    )  # fmt: skip
+    emitted = activations_of(ann, grid_images)
+    decided = []
+    for logits, group in zip(found, groups, strict=True):
+        expected, at_start, _ = reference(ann, grid_images, STEPS, 4, {name: emitted[name] for name in group})
+        np.testing.assert_allclose(logits, mean_at_every_step(expected), atol=1e-6)
+        decided.append(at_start)
+    # As it was decided for the network itself would have been another answer.
+    assert any(not torch.equal(decided[0][name], decided[1][name]) for name in ("act2", "act3"))
+
+
+@pytest.mark.parametrize("method", ["qcfs", "srp", "cos"])
+def test_nothing_restored_is_the_snn_and_everything_the_ann(grid_network, grid_images, method):
+    snn, labels = sl.convert(grid_network, method), np.arange(12) % 3
     report = sl.analysis.restoration(snn, grid_network, (grid_images, torch.tensor(labels)), num_steps=STEPS)
     recording = simulate(snn, grid_images, num_steps=STEPS)
 
@@ -70,11 +89,9 @@ def test_nothing_restored_is_the_snn_and_everything_the_ann(grid_network, grid_i
     np.testing.assert_array_equal(report.site_correct[-1, 0], report.ann_correct)  # behind the last site all is linear
 
 
-def test_a_site_broken_on_purpose_is_the_one_from_which_accuracy_returns():
-    checkpoint = sl.example("digits-vgg-qcfs-L8")
-    ann, images = checkpoint.build(), checkpoint.data("dev", limit=96)
+def test_a_site_broken_on_purpose_is_the_one_from_which_accuracy_returns(ann, dev):
     broken = sl.convert(ann, "qcfs", sites={"stage2.act3": {"threshold": 0.2}})
-    report = sl.analysis.restoration(broken, ann, images, num_steps=8)
+    report = sl.analysis.restoration(broken, ann, dev, num_steps=8)
     regained = [each.value for each in report.regained(8)]
     at = report.names.index("stage2.act3")
 
@@ -95,5 +112,5 @@ def test_what_cannot_be_restored(grid_network, grid_images):
         restored_logits(snn, grid_network, grid_images, [("act9",)], num_steps=2)
     with pytest.raises(SimulationError, match="found T = 0"):
         restored_logits(snn, grid_network, grid_images, [()], num_steps=0)
-    with pytest.raises(SimulationError, match="in a warm-up"):
-        restored_logits(sl.convert(grid_network, "srp"), grid_network, grid_images, [()], num_steps=2)
+    with pytest.raises(SimulationError, match="corrects by what the first 4 time-steps"):
+        restored_logits(sl.convert(grid_network, "cos"), grid_network, grid_images, [()], num_steps=2)
