@@ -135,9 +135,8 @@ def test_a_group_neuron_counts_every_spike():
     assert report.per_image(1) == 25.0
 
 
-def test_a_warm_up_counts_for_energy_and_not_for_firing_rates():
-    checkpoint = sl.example("digits-vgg-qcfs-L8")
-    snn, images = sl.convert(checkpoint.build(), "srp"), checkpoint.data("dev", limit=5)
+def test_a_warm_up_counts_for_energy_and_not_for_firing_rates(checkpoint, ann):
+    snn, images = sl.convert(ann, "srp"), checkpoint.data("dev", limit=5)
     report = sl.analysis.synaptic_operations(snn, images, num_steps=2, micro_batch=2)
     warm = snn.warm_up_steps
     assert report.warm_up_steps == warm > 0
@@ -231,9 +230,8 @@ def test_an_observer_changes_nothing_and_the_steps_are_those_of_a_short_run(grid
     )
 
 
-def test_the_spread_over_images_is_theirs():
-    checkpoint = sl.example("digits-vgg-qcfs-L8")
-    snn, images = sl.convert(checkpoint.build(), "qcfs"), checkpoint.data("dev", limit=5)
+def test_the_spread_over_images_is_theirs(checkpoint, ann):
+    snn, images = sl.convert(ann, "qcfs"), checkpoint.data("dev", limit=5)
     together = sl.analysis.synaptic_operations(snn, images, num_steps=2)
     for rule in (Conventions(), Conventions(pooled="separate")):
         alone = [

@@ -74,9 +74,8 @@ def test_biases_count_on_both_sides():
     assert (with_biases.acs - plain.acs).tolist() == [25, 50, 75, 100]
 
 
-def test_the_crossover_lies_within_its_interval_and_the_dearer_end_comes_first():
-    checkpoint = sl.example("digits-vgg-qcfs-L8")
-    snn = sl.convert(checkpoint.build(), "qcfs")
+def test_the_crossover_lies_within_its_interval_and_the_dearer_end_comes_first(checkpoint, ann):
+    snn = sl.convert(ann, "qcfs")
     activity = sl.analysis.synaptic_operations(snn, checkpoint.data("dev", limit=8), num_steps=24)
     found = EnergyReport.of(activity).crossover("float16-45nm")
     assert found.low < found.value < found.high

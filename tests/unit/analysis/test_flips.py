@@ -15,10 +15,8 @@ STEPS = (1, 2, 8)
 
 
 @pytest.fixture(scope="module")
-def chain():
-    ckpt = sl.example("digits-vgg-qcfs-L8")
-    ann = ckpt.build().eval()
-    return sl.convert(ann, "qcfs"), ann, ckpt.data("dev", limit=96)
+def chain(checkpoint, ann):
+    return sl.convert(ann, "qcfs"), ann, checkpoint.data("dev", limit=96)
 
 
 @pytest.fixture(scope="module")

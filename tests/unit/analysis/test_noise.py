@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-import snnlab as sl
 from snnlab.analysis import noisy_network
 from snnlab.analysis.noise import SCALES, crossings, falling, kappa, noisy_correct
 from snnlab.analysis.noisy_network import NoisyNetwork
@@ -15,22 +14,6 @@ from snnlab.analysis.reports import estimate, wilson_interval
 from snnlab.core.errors import DataError, SnnlabError
 from snnlab.graph import prepare
 from tests.conftest import Branched, on_grid
-
-
-@pytest.fixture(scope="module")
-def checkpoint():
-    return sl.example("digits-vgg-qcfs-L8")
-
-
-@pytest.fixture(scope="module")
-def ann(checkpoint):
-    return checkpoint.build()
-
-
-@pytest.fixture(scope="module")
-def dev(checkpoint):
-    return checkpoint.data("dev", limit=100)
-
 
 STD = {"stage1.act1": 0.5, "stage2.act3": 1.0, "classifier.act1": 0.7}
 
@@ -56,11 +39,11 @@ def test_common_random_numbers(ann, dev):
     assert (both[0] != both[1]).any()
 
 
-def test_noise_is_keyed_by_seed_and_image_only(ann, dev, monkeypatch):
+def test_noise_is_keyed_by_seed_and_image_only(checkpoint, ann, dev, monkeypatch):
     whole = noisy_correct(ann, STD, dev, seeds=5)
     np.testing.assert_array_equal(noisy_correct(ann, STD, dev, seeds=5), whole)
     np.testing.assert_array_equal(noisy_correct(ann, STD, dev, seeds=2), whole[:, :2])
-    short = sl.example("digits-vgg-qcfs-L8").data("dev", limit=70)
+    short = checkpoint.data("dev", limit=70)
     np.testing.assert_array_equal(noisy_correct(ann, STD, short, seeds=5), whole[..., :70])
     assert (noisy_correct(ann, STD, dev, seeds=5, seed=1) != whole).any()
     assert (whole[:, 0] != whole[:, 1]).any()

@@ -18,21 +18,6 @@ SEEDS = 3
 
 
 @pytest.fixture(scope="module")
-def checkpoint():
-    return sl.example("digits-vgg-qcfs-L8")
-
-
-@pytest.fixture(scope="module")
-def ann(checkpoint):
-    return checkpoint.build()
-
-
-@pytest.fixture(scope="module")
-def dev(checkpoint):
-    return checkpoint.data("dev", limit=100)
-
-
-@pytest.fixture(scope="module")
 def profile(checkpoint, ann):
     images = checkpoint.data("calibration", limit=60)
     return sl.calibration.fit_noise(sl.convert(ann, "qcfs"), ann, images, num_steps=2).scaled(3.0)
