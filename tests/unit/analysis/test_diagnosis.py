@@ -202,3 +202,12 @@ def test_own_errors_are_those_of_a_literal_count(networks):
 def test_every_rule_is_named_once():
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
+
+
+def test_what_a_finding_is_worth_is_tried_under_a_warm_up_too(networks):
+    ann, _, images, num_steps = networks[VGG]
+    first = diagnose(
+        broken(sl.convert(ann, "srp"), "stage2.act1", factor=0.25), ann, images, num_steps=num_steps
+    ).found()[0]
+    assert (first.rule, first.site) == ("threshold", "stage2.act1")
+    assert 0 < first.low <= first.regained <= first.high
