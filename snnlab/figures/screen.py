@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from snnlab.figures.figure import Figure
 
 _LINE_HEIGHT = 21  # px of a legend row
-_ASSUMED_WIDTH = 560  # px, for guessing how often legend and foot wrap
+_ASSUMED_WIDTH = 560  # px, for guessing how often legend and foot wrap below a heading
+_NARROWEST = 400  # px of the panels of a page's figure, whose height leaves room for a legend that wraps there
+_ABOVE_PANELS = 16  # px between legend and panels, where titles of panels stand
 
 
 def draw(figure: "Figure", *, dark: bool, heading: bool, wide: bool) -> go.Figure:
@@ -41,10 +43,11 @@ def draw(figure: "Figure", *, dark: bool, heading: bool, wide: bool) -> go.Figur
     roles = palette(dark)
     panels = [panel for panel in figure.panels if wide or not panel.wide_only]
     columns = sorted({panel.column for panel in panels})
-    keys = _legend_rows([entry.label for entry in legend_entries(panels)])
+    labels = [entry.label for entry in legend_entries(panels)]
+    keys = _legend_rows(labels, _ASSUMED_WIDTH if heading else _NARROWEST)
     head = 58 if heading else 4
     foot = _wrapped(figure.foot, _ASSUMED_WIDTH // 7) if heading and figure.foot else []
-    top, bottom = head + keys * _LINE_HEIGHT + 16, 54 + 17 * len(foot)
+    top, bottom = head + keys * _LINE_HEIGHT + _ABOVE_PANELS, 54 + 17 * len(foot)
     height = figure.layout.pixels + top + bottom
     parts = _Parts(roles, dark)
     if foot:
@@ -57,12 +60,12 @@ def draw(figure: "Figure", *, dark: bool, heading: bool, wide: bool) -> go.Figur
     frame = {
         "template": template(dark),
         "height": height,
-        "margin": {"l": 12, "r": _right_margin(panels), "t": top, "b": bottom},
+        "margin": {"l": 12, "r": _right_margin(panels), "t": top if heading else head + _ABOVE_PANELS, "b": bottom},
+        "minreducedheight": 20,  # a list of one row is lower than what plotly keeps free of the legend
         "showlegend": keys > 0,
         "legend": {
-            **{"orientation": "h", "itemsizing": "constant", "traceorder": "normal"},
-            **{"x": 0, "xref": "container", "xanchor": "left"},
-            **{"y": 1 - head / height, "yref": "container", "yanchor": "top"},
+            **{"orientation": "h", "itemsizing": "constant", "traceorder": "normal", "x": 0, "xanchor": "left"},
+            **_legend_place(head / height if heading else None, figure.layout.pixels),
         },
         "hovermode": "closest",
         "barmode": "overlay",
@@ -89,11 +92,22 @@ def _hover(texts: Iterable[str]) -> list[str]:
     return ["<br>".join(escape(line) for line in text.split("\n")) for text in texts]
 
 
-def _legend_rows(labels: list[str]) -> int:
+def _legend_rows(labels: list[str], room: int) -> int:
     widths = [46 + 7 * len(label) for label in labels]
-    if sum(widths) <= _ASSUMED_WIDTH:
+    if sum(widths) <= room:
         return min(len(labels), 1)
-    return math.ceil(len(labels) / max(1, _ASSUMED_WIDTH // max(widths)))  # plotly puts wrapped legends in columns
+    return math.ceil(len(labels) / max(1, room // max(widths)))  # plotly puts wrapped legends in columns
+
+
+def _legend_place(head: float | None, pixels: int) -> dict[str, Any]:
+    """Where the legend stands: below a heading that ends at a share of the height, else right above the panels.
+
+    Above the panels plotly itself makes room for as many rows as the width needs, and the panels take what is left of
+    the height; it cannot do so below a heading, where the guessed rows are kept free.
+    """
+    if head is not None:
+        return {"xref": "container", "y": 1 - head, "yref": "container", "yanchor": "top"}
+    return {"xref": "paper", "y": 1 + _ABOVE_PANELS / pixels, "yref": "paper", "yanchor": "bottom"}
 
 
 def _right_margin(panels: list[Panel]) -> int:
