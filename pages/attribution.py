@@ -27,6 +27,8 @@ def drawn(run_id: str, _report: sl.analysis.AttributionReport) -> dict[str, sl.f
     if _report.steps:
         found["Over T"] = sl.figures.attribution_convergence(_report)
         found["Over layers"] = sl.figures.attribution_sites(_report)
+    if _report.restored is not None:
+        found["Restored"] = sl.figures.attribution_restoration(_report)
     return found
 
 
@@ -43,7 +45,9 @@ def explanation() -> None:
         "- **Shuffled weights**: a map that looks the same for a network that has forgotten everything says nothing "
         "about the network.\n"
         "- **Deletion, insertion**: pixels with most evidence go or come first; the area tells whether the network "
-        "needs them, and whether they are enough.\n\n"
+        "needs them, and whether they are enough.\n"
+        "- **Restoration**: one site emits the ANN's activation at every step, the rest is simulated. The site from "
+        "which the ANN's class, or most of its logit, returns is where this image is lost.\n\n"
         "The SNN's derivative is the surrogate's with the reset kept, so that a unit of charge that comes in lets at "
         "most one go out. No paper settles this for converted networks: it is our reading †.",
         (
@@ -139,7 +143,7 @@ def headline(report: sl.analysis.AttributionReport) -> None:
         last = float(report.rank_correlation[-1])
         told += f" At T = {report.steps[-1]} the SNN's map has a rank correlation of **{number(last)}** with the ANN's."
     st.markdown(told)
-    for note in report.notes:
+    for note in report.remarks:
         st.caption(f":material/info: {label.md(note, 400)}")
 
 
@@ -162,6 +166,12 @@ def table(report: sl.analysis.AttributionReport) -> None:
             column("f(x′)", "output_baseline", "Logit of the class on the baseline", optional=True),
             column("sum of map", "sum", f"In {report.unit}"),
             column("completeness error", "completeness_error", "Sum of the map − (f(x) − f(x′)), logits", sign=True),
+            Column(
+                "size, of ANN's",
+                lambda row: f"{number(100 * row['strength'], 1)} %",
+                "Sum of the map's absolute values over that of the ANN's map",
+                numeric=True,
+            ),
             column("rank, with ANN", "rank_correlation", "Spearman's rank correlation with the ANN's map"),
             column("rank, shuffled", "shuffled_correlation", "With the map of the same network with shuffled weights"),
             column("deletion", "deletion", "Area under the curve, 0 to 1; low is good"),
@@ -169,6 +179,41 @@ def table(report: sl.analysis.AttributionReport) -> None:
         ],
         "Checks of the maps of ANN and SNN",
     )  # fmt: skip
+
+
+def restored_table(report: sl.analysis.AttributionReport) -> None:
+    """One line a T: which site, restored alone, brings the ANN's answer back."""
+    number = sl.figures.tables.number
+
+    def says(index: int) -> str:
+        return label.name(report.classes[index])
+
+    def returned(row: dict[str, Any]) -> str:
+        if row["agrees"]:
+            return "says what the ANN says"
+        return f"{row['returned_by']}, the first of {row['returning']}" if row["returned_by"] else "no single site"
+
+    show.table(
+        report.restored_summary().to_dict("records"),
+        [
+            Column("T", lambda row: str(row["step"]), numeric=True, strong=True),
+            Column("SNN says", lambda row: says(row["predicted"])),
+            Column(
+                f"{says(int(report.predicted[0]))} returns by restoring",
+                returned,
+                "The first site, input first, whose restoration alone gives the ANN's class",
+            ),
+            Column(
+                "logit, SNN − ANN", lambda row: number(row["gap"], 2, sign=True), "Without restoration", numeric=True
+            ),
+            Column(
+                "halved by restoring",
+                lambda row: row["halved_by"] or "–",
+                "The first site, input first, that takes half of that difference away",
+            ),
+        ],
+        "Which restored site brings the ANN's answer back, at each T",
+    )
 
 
 def result(run: sl.runs.Run) -> None:
@@ -184,16 +229,19 @@ def result(run: sl.runs.Run) -> None:
     show.figure(figures["Maps"], "explain-maps")
     table(report)
     left, right = st.columns(2, gap="large")
-    for place, (where, name) in enumerate(zip((left, right, left), list(figures)[1:], strict=False)):
+    for place, (where, name) in enumerate(zip((left, right, left, right), list(figures)[1:], strict=False)):
         with where:
             st.header(figures[name].title, anchor=False)
             st.caption(label.md(figures[name].subtitle, 300))
             show.figure(figures[name], f"explain-figure-{place}")
+            if name == "Restored":
+                restored_table(report)
     with bar:
         explanation()
-        show.export(
-            figures, {"Checks of the maps": report.to_frame(), "Every site": report.site_frame()}, run.recipe, KIND
-        )
+        tables = {"Checks of the maps": report.to_frame(), "Every site": report.site_frame()}
+        if report.restored is not None:
+            tables["Sites restored"] = report.restored_frame()
+        show.export(figures, tables, run.recipe, KIND)
     explain.code(run.recipe, "attribute")
 
 

@@ -1,7 +1,7 @@
 """Which parts of an image speak for a class: the same method on the ANN and on its SNN, and checks of the maps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from snnlab.activations import is_activation
 from snnlab.analysis.explained import Explained, Meter
 from snnlab.analysis.reports.attribution import FROM_BASELINE, METHOD_NAMES, AttributionReport
+from snnlab.analysis.restored import logits_with
 from snnlab.core.errors import DataError, RecipeError, ShapeError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.models.network import site_shapes
 from snnlab.simulation.engine import simulate
-from snnlab.simulation.images import check_finite
+from snnlab.simulation.images import as_images, check_finite
 from snnlab.simulation.spiking_model import SpikingModel
+
+DEFAULT_STEPS = (1, 2, 4, 8)
 
 CURVE_POINTS = 20
 """Shares of pixels at which deletion and insertion are measured, beside none."""
@@ -36,7 +39,7 @@ def attribute(
     *,
     method: str = "ig",
     target: int | str = "ann",
-    steps: Sequence[int] = (1, 2, 4, 8),
+    steps: Sequence[int] | None = None,
     baseline: Tensor | float = 0.0,
     integration_steps: int = 50,
     seed: int = 0,
@@ -61,7 +64,8 @@ def attribute(
     ``occlusion`` is what f loses when a window becomes the baseline's; ``gradcam`` is
     :math:`\mathrm{ReLU}(\sum_c \alpha_c \bar A_c)` at the last site with an extent, :math:`\bar A` the mean over steps
     of what it emits and :math:`\alpha_c` the gradient summed over steps and averaged over places; ``deeplift`` has a
-    rule for ReLU and none for spikes: the ANN alone is explained.
+    rule for ReLU and none for spikes: the ANN alone is explained. Whatever the method, f is also told for the SNN where
+    one site emits the ANN's activation, site by site: which of them brings the ANN's answer back?
 
     Networks and image are left alone, and nothing is shared between calls: several threads may explain the same ones.
 
@@ -71,7 +75,7 @@ def attribute(
         image: Normalised, (C, H, W).
         method: ``ig``, ``saliency``, ``input_x_gradient``, ``occlusion``, ``gradcam`` or ``deeplift``.
         target: Class; or ``ann``, ``snn`` (at the largest T), ``true``.
-        steps: T at which the SNN is explained.
+        steps: T at which the SNN is explained; None for 1, 2, 4 and 8, or from the least T that its method takes.
         baseline: The image without evidence, normalised, (C, H, W) or one number.
         integration_steps: Points on the path of ``ig``.
         seed: Of the shuffled weights.
@@ -95,7 +99,7 @@ def attribute(
     x, x0 = _checked_image(image, baseline)
     if method not in METHOD_NAMES:
         raise RecipeError(f"There is no attribution method {method!r}; choose one of {', '.join(METHOD_NAMES)}.")
-    steps = _checked_steps(steps)
+    steps = _checked_steps({max(step, snn.least_steps) for step in DEFAULT_STEPS} if steps is None else steps)
     names = tuple(site.name for site in snn.site_facts if not site.is_output)
     notes: list[str] = []
     if method == "deeplift":
@@ -114,6 +118,7 @@ def attribute(
     twice = sum(network.passes for network in networks[:2])  # once more with shuffled weights
     meter.total = (each + 3 + 2 * (CURVE_POINTS + 1)) * sum(network.passes for network in networks)
     meter.total += twice * (rough if method == "ig" else each)
+    meter.total += (1 + len(names)) * max(steps, default=0)
     outputs = torch.stack([_logits(network, torch.cat([x, x0])) for network in networks])  # (networks, 2, classes)
     predicted = outputs[:, 0].argmax(1)
     chosen, told = _target(target, predicted, label, outputs.shape[2])
@@ -136,6 +141,14 @@ def attribute(
     fractions, deletion, insertion = _curves(networks, snn, x, x0, chosen, maps)
     evidence, correlation, active = _by_site(networks, x, chosen)
     notes += _said_of_sites(names, steps, active)
+    restored, restored_predicted = None, None
+    if snn.warm_up_steps and steps:
+        notes.append(
+            f"{snn.method} lets its neurons decide in a warm-up, from what earlier sites emit, so that no single site "
+            "can be restored."
+        )
+    elif steps:
+        restored, restored_predicted = _restored(networks[0], snn, x, steps, chosen)
     return AttributionReport(
         method=method,
         target=chosen,
@@ -164,6 +177,8 @@ def attribute(
         site_correlation=correlation,
         site_active=active,
         notes=tuple(notes),
+        restored=restored,
+        restored_predicted=restored_predicted,
     )
 
 
@@ -194,7 +209,7 @@ def _checked_image(image: Tensor, baseline: Tensor | float) -> tuple[Tensor, Ten
     return x, x0.detach().clone().expand_as(image)[None].contiguous()
 
 
-def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:
+def _checked_steps(steps: Iterable[int]) -> tuple[int, ...]:
     found = tuple(sorted(set(steps)))
     if not found or found[0] < 1:
         raise RecipeError(f"The SNN is explained at time-steps of at least 1; found {list(found)}.")
@@ -355,6 +370,27 @@ def _said_of_sites(names: Sequence[str], steps: Sequence[int], active: np.ndarra
         if silent_sites:
             told.append(f"All of {', '.join(silent_sites[:3])} is 0 in {network}: no evidence passes there.")
     return told
+
+
+def _restored(
+    ann: Explained, snn: SpikingModel, x: Tensor, steps: Sequence[int], target: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logit of the target and predicted class with no site restored, and with each alone, (steps, 1 + sites) each."""
+    with ann.tapped() as emitted:
+        _logits(ann, x)
+    values = {name: once for name, (once,) in emitted.items()}
+    last = max(steps)
+    logits = logits_with(
+        snn,
+        as_images(x),
+        lambda start, stop: values,
+        [(), *((name,) for name in values)],
+        num_steps=last,
+        snapshots=steps,
+        progress=lambda done, total, _: ann.meter.add(last if done < total else 0),
+    )
+    by_step = logits[:, :, 0].swapaxes(0, 1)  # (steps, 1 + sites, classes)
+    return by_step[..., target].astype(np.float64), by_step.argmax(-1).astype(np.int16)
 
 
 def _curves(

@@ -7,7 +7,7 @@ masks and v(0) do that were meant for other input.
 
 import copy
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -139,15 +139,64 @@ def restored_logits(
         SimulationError: As ``restoration``.
         SnnlabError: A group names a site that the network has not.
     """
-    if num_steps < 1 or any(not 1 <= step <= num_steps for step in snapshots):
-        raise SimulationError(f"Sites are restored at t from 1 to T; found T = {num_steps}, t = {list(snapshots)}.")
-    snn.check_steps(num_steps)
     images = as_images(data)
+    _check(snn, num_steps, snapshots)
     beside = AnnBeside(ann, snn, images, dtype)
-    for name in {name for group in groups for name in group}:
-        if name not in beside.names:
-            raise SnnlabError(f"There is no site {name!r} to restore; sites are: {', '.join(beside.names)}.")
+
+    def activations(start: int, stop: int) -> dict[str, Tensor]:
+        return {name: beside.at(name, start, stop)[1] for name in beside.names}
+
+    logits = logits_with(
+        snn,
+        images,
+        activations,
+        groups,
+        num_steps=num_steps,
+        snapshots=snapshots,
+        dtype=dtype,
+        micro_batch=micro_batch,
+        progress=progress,
+    )
+    return logits, torch.cat(beside.predictions).numpy()
+
+
+def logits_with(
+    snn: SpikingModel,
+    images: ImageSource,
+    activations: Callable[[int, int], Mapping[str, Tensor]],
+    groups: Sequence[Collection[str]],
+    *,
+    num_steps: int,
+    snapshots: Sequence[int] = (),
+    dtype: torch.dtype = torch.float32,
+    micro_batch: int | None = None,
+    progress: ProgressCallback = silent,
+) -> np.ndarray:
+    """What the network says once some of its sites emit given values at every step; nothing is traced, as threads ask.
+
+    Args:
+        snn: The converted network.
+        images: Images, normalised.
+        activations: ``(start, stop)`` -> what every site may emit for these images, (n, ...) each.
+        groups: Names of the sites that emit them together, one group a question.
+        num_steps: T.
+        snapshots: Steps t at which logits are read, beside T.
+        dtype: Of convolutions and sums between sites.
+        micro_batch: Images at once; None fits them to the memory.
+        progress: Called with images done and in all.
+
+    Returns:
+        Mean logits at every t, (groups, steps, images, classes).
+
+    Raises:
+        SimulationError, SnnlabError: As ``restored_logits``.
+    """
+    _check(snn, num_steps, snapshots)
     at = [step - 1 for step in sorted({*snapshots, num_steps})]
+    names = tuple(site.name for site in snn.site_facts if not site.is_output)
+    for name in {name for group in groups for name in group}:
+        if name not in names:
+            raise SnnlabError(f"There is no site {name!r} to restore; sites are: {', '.join(names)}.")
     parts = []
     with torch.inference_mode(), _network(snn, images, num_steps, dtype) as network:
         batch = micro_batch or network.fitting_batch(DEFAULT_MEMORY)
@@ -155,7 +204,7 @@ def restored_logits(
             stop = min(start + batch, len(images))
             x = images.batch(start, stop).to(dtype)
             check_finite(x, start)
-            restored = {name: beside.at(name, start, stop)[1].to(dtype) for name in beside.names}
+            restored = {name: values.to(dtype) for name, values in activations(start, stop).items()}
             base = network.run(x, start)
             found = []
             for done, group in enumerate(groups):
@@ -164,7 +213,13 @@ def restored_logits(
                 progress(start * len(groups) + done * len(x), len(images) * len(groups), "images, over restored sites")
             parts.append(np.stack(found))
     progress(len(images) * len(groups), len(images) * len(groups), "images, over restored sites")
-    return np.concatenate(parts, axis=2), torch.cat(beside.predictions).numpy()
+    return np.concatenate(parts, axis=2)
+
+
+def _check(snn: SpikingModel, num_steps: int, snapshots: Sequence[int]) -> None:
+    if num_steps < 1 or any(not 1 <= step <= num_steps for step in snapshots):
+        raise SimulationError(f"Sites are restored at t from 1 to T; found T = {num_steps}, t = {list(snapshots)}.")
+    snn.check_steps(num_steps)
 
 
 class _Phase(NamedTuple):

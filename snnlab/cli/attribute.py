@@ -91,7 +91,13 @@ def attribution_as_json(report: "AttributionReport") -> dict[str, Any]:
         "deletion": report.deletion.tolist(),
         "insertion": report.insertion.tolist(),
         "sites": sites.to_dict("records"),
-        "notes": list(report.notes),
+        "restoration": None
+        if report.restored is None
+        else {
+            "steps": report.restored_summary().to_dict("records"),
+            "sites": report.restored_frame().to_dict("records"),
+        },
+        "notes": list(report.remarks),
     }
 
 
@@ -131,9 +137,12 @@ def _print_table(title: str, report: "AttributionReport") -> None:
         f"baseline {report.baseline}, in {report.unit}"
     )
     columns = [
-        "network", "predicted", "output", "sum", "completeness_error", "rank_correlation", "shuffled_correlation",
-        "deletion", "insertion",
+        "network", "predicted", "output", "sum", "strength", "completeness_error", "rank_correlation",
+        "shuffled_correlation", "deletion", "insertion",
     ]  # fmt: skip
     typer.echo(report.to_frame()[columns].to_string(index=False, float_format=lambda value: f"{value:.3f}"))
-    for note in report.notes:
+    if report.restored is not None:
+        typer.echo("\nOne site restored to the ANN's activation; gap: logit, SNN - ANN")
+        typer.echo(report.restored_summary().to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    for note in report.remarks:
         typer.echo(f"  {note}")

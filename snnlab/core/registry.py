@@ -88,6 +88,7 @@ class MethodCard:
             smaller T gives.
         changes_weights: The spiking network may have other weights than the ANN; what that does to a site counts as
             propagated error.
+        least_steps: Name of the parameter that T has to reach; "" where every T does.
     """
 
     name: str
@@ -102,6 +103,7 @@ class MethodCard:
     equation: str
     depends_on_num_steps: bool = False
     changes_weights: bool = False
+    least_steps: str = ""
 
     @property
     def display_name(self) -> str:
@@ -117,6 +119,10 @@ class MethodCard:
             for need in parameter.needs
         ]
         return tuple(dict.fromkeys([*self.needs, *extra]))
+
+    def least_steps_of(self, values: Mapping[str, Any]) -> int:
+        """The smallest T that the method takes with these parameter values; those not given are at their defaults."""
+        return int(self.check(values)[self.least_steps]) if self.least_steps else 1
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Fill defaults into ``values`` and check every one of them.

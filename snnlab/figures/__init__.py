@@ -8,6 +8,7 @@ from snnlab.figures.attribution import (
     attribution_convergence,
     attribution_curves,
     attribution_maps,
+    attribution_restoration,
     attribution_sites,
 )
 from snnlab.figures.budget import error_channels, error_terms, error_waterfall
@@ -55,6 +56,7 @@ __all__ = [
     "attribution_convergence",
     "attribution_curves",
     "attribution_maps",
+    "attribution_restoration",
     "attribution_sites",
     "bundle",
     "comparison",

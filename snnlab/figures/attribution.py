@@ -1,6 +1,8 @@
 """Which parts of an image speak for a class? Maps of ANN and SNN on one scale, their curves, and their layers."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from snnlab.analysis.reports.attribution import SIGNED
 from snnlab.core.errors import SnnlabError
 from snnlab.figures.figure import Figure
 from snnlab.figures.gap import site_ticks
+from snnlab.figures.rows import NAMED_ROWS
 from snnlab.figures.scene import Axis, Heat, Layout, Line, Mark, Note, Panel, Picture, Points, Rule, number_ticks
 from snnlab.figures.style import shorten
 from snnlab.figures.tables import number
@@ -17,6 +20,8 @@ from snnlab.figures.tables import number
 _DASHES = ("dot", "dash", "dashdot", "solid", "solid")
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "circle")
 _BAR_CELLS = 64
+_ONE_ROW = 4
+"""So many maps stand side by side; more are laid out in two rows, or a narrow page would show stamps."""
 
 
 def attribution_maps(report: AttributionReport) -> Figure:
@@ -31,24 +36,26 @@ def attribution_maps(report: AttributionReport) -> Figure:
         limit = max(limit, float(np.abs(report.maps[1:] - report.maps[0]).max()))
     scale = limit or 1.0
     ramp = "diverging" if signed else "density"
-    columns = 1 + len(report.maps)
-    room = 10 if columns < 5 else 4
-    true = "" if report.label is None else f"is {_brief(report, report.label, room)}"
+    cells = 1 + len(report.maps)
+    columns = cells if cells <= _ONE_ROW else math.ceil(cells / 2)
+    high = 2 if len(report.steps) else 1  # a map, and below it what it differs by
+    rows = high * math.ceil(cells / columns)
+    true = "" if report.label is None else f"is {_brief(report, report.label)}"
     panels = [_panel(Picture(_colours(report.picture)), report, "picture", true, 0, 0)]
     for place, (name, values) in enumerate(zip(report.networks, report.maps, strict=True), start=1):
-        says = f"says {_brief(report, int(report.predicted[place - 1]), room)}"
-        panels.append(_panel(_heat(values, scale, ramp), report, name, says, 0, place))
+        says = f"says {_brief(report, int(report.predicted[place - 1]))}"
+        row, column = high * (place // columns), place % columns
+        panels.append(_panel(_heat(values, scale, ramp), report, name, says, row, column))
         if place > 1:
             gap = values - report.maps[0]
-            panels.append(_panel(_heat(gap, scale, "diverging"), report, "SNN − ANN", "", 1, place))
+            panels.append(_panel(_heat(gap, scale, "diverging"), report, "SNN − ANN", "", row + 1, column))
     low = -scale if signed else 0.0
     # Room for the ticks of the bar, which plotly does not reserve between panels.
     panels.append(Panel(Axis(0, 1, line=False), Axis(0, 1, line=False), (), 0, columns))
     panels.append(_bar(low, scale, ramp, 0, columns + 1))
     if len(report.steps):
         panels.append(_bar(-scale, scale, "diverging", 1, columns + 1))
-    rows = 2 if len(report.steps) else 1
-    side = float(np.clip(1040 / columns, 130, 230))
+    side = float(np.clip(1040 / columns, 130, 230)) if rows <= 2 else 190.0
     return Figure(
         name="attribution-maps",
         title=f"What in the image speaks for {_class(report, report.target)}?",
@@ -58,10 +65,10 @@ def attribution_maps(report: AttributionReport) -> Figure:
         layout=Layout(
             columns=(*(1.0,) * columns, 0.4, 0.09),
             rows=(1.0,) * rows,
-            aspect=1.75 * rows / columns,
+            aspect=min(1.75 * rows / columns, 1.25),
             pixels=round(rows * (side + 38)),
             column_gap=0.022,
-            row_gap=0.17,
+            row_gap=0.34 / rows,
         ),
         data=_pixels(report),
         foot=_foot(report, signed=signed),
@@ -229,15 +236,97 @@ def attribution_sites(report: AttributionReport) -> Figure:
     )
 
 
+def attribution_restoration(report: AttributionReport) -> Figure:
+    """The SNN's logit minus the ANN's where one site alone emits the ANN's activation, site by site, a line a T.
+
+    Args:
+        report: One image.
+
+    Raises:
+        SnnlabError: Nothing was restored.
+    """
+    frame = report.restored_frame()
+    if frame.empty:
+        raise SnnlabError(f"No site was restored for {report.image_name}: explain it again by an SNN without warm-up.")
+    count = len(report.sites)
+    # Without restoration, apart from the sites by the width of its tick's label.
+    x = np.array([-max(1.0, 0.13 * count), *range(count)])
+    marks: list[Mark] = [Rule(0.0, role="ann", vertical=False, dash="solid", width=0.8)]
+    size = 0.9 if count <= NAMED_ROWS else 0.6
+    ann = _class(report, int(report.predicted[0]))
+    for place, step in enumerate(report.steps, start=1):
+        found = frame[frame["step"] == step]
+        gap, returns = found["gap"].to_numpy(float), found["returns"].to_numpy(bool)
+        hover = tuple(
+            f"T = {step}\n{f'{site} restored' if site else 'nothing restored'}\nlogit {number(output, 2)}, ANN "
+            f"{number(output - off, 2)}\nsays {_class(report, int(says))}"
+            for site, output, off, says in zip(found["site"], found["output"], gap, found["predicted"], strict=True)
+        )
+        marks.append(
+            Line(
+                x, gap, "snn", 1.0, _dash(place, len(report.maps)), "", _opacity(place, len(report.maps)),
+                label=f"T = {step}",
+            )
+        )  # fmt: skip
+        marks += [
+            Points(
+                x[which], gap[which], "snn", "circle", size, outlined=hollow, label=label,
+                hover=tuple(text for text, shown in zip(hover, which, strict=True) if shown),
+            )
+            for which, hollow, label in (
+                (returns, False, f"SNN says {ann}, as the ANN"), (~returns, True, "SNN says another class")
+            )
+            if which.any()
+        ]  # fmt: skip
+    low, high = min(0.0, float(frame["gap"].min())), max(0.0, float(frame["gap"].max()))
+    pad = max(0.06 * (high - low), 0.05)
+    summary = report.restored_summary()
+    told = " ".join(_said_of_restoration(report, row) for row in summary.to_dict("records"))
+    return Figure(
+        name="attribution-restoration",
+        title="Which site would bring the ANN's answer back?",
+        subtitle=f"one site emits the ANN's activation, the rest is simulated · {_where(report)}",
+        alt=f"Line chart of the logit of {_class(report, report.target)}, SNN minus ANN, over {count} restored sites, "
+        f"input first. {told}",
+        panels=(
+            Panel(
+                Axis(
+                    float(x[0]) - 0.4, count - 0.6, "site restored, input first",
+                    ((float(x[0]), "none"), *site_ticks(report.sites)),
+                ),
+                Axis(low - pad, high + pad, "logit, SNN − ANN", number_ticks(low - pad, high + pad, 5), grid=True),
+                tuple(marks),
+            ),
+        ),
+        layout=Layout(aspect=0.62, pixels=260),
+        data=frame,
+        foot=told,
+    )  # fmt: skip
+
+
+def _said_of_restoration(report: AttributionReport, row: Mapping[Hashable, Any]) -> str:
+    """What restoration says of one T, one sentence."""
+    ann, gap = _class(report, int(report.predicted[0])), number(row["gap"], 2, sign=True)
+    halved = f", halved first by restoring {shorten(row['halved_by'], 40)}" if row["halved_by"] else ""
+    logit = f"its logit is off by {gap}{halved}"
+    if row["agrees"]:
+        return f"T = {row['step']}: the SNN says {ann}, as the ANN; {logit}."
+    back = f"no single site returns {ann}"
+    if row["returned_by"]:
+        back = f"{ann} returns first by restoring {shorten(row['returned_by'], 40)}"
+    says = _class(report, int(row["predicted"]))
+    return f"T = {row['step']}: the SNN says {says}; {back}; {logit}."
+
+
 def _class(report: AttributionReport, index: int) -> str:
     name = report.classes[index]
     return f"class {name}" if name == str(index) else shorten(name, 18)
 
 
-def _brief(report: AttributionReport, index: int, room: int) -> str:
-    """The class by name where that fits under a small panel, else by number."""
+def _brief(report: AttributionReport, index: int) -> str:
+    """The class by name where that fits under a panel, else by number."""
     name = report.classes[index]
-    return name if len(name) <= room and name.isprintable() else str(index)
+    return name if len(name) <= 10 and name.isprintable() else str(index)
 
 
 def _where(report: AttributionReport) -> str:

@@ -159,6 +159,8 @@ def _attribution_figures(report: AttributionReport) -> Iterator[Figure]:
     if report.steps:
         yield figures.attribution_convergence(report)
         yield figures.attribution_sites(report)
+    if report.restored is not None:
+        yield figures.attribution_restoration(report)
 
 
 def _tournament_figures(report: Tournament) -> Iterator[Figure]:
@@ -189,6 +191,8 @@ def _tables(run: Run) -> Iterator[Table]:
     if isinstance(one, AttributionReport):
         yield Table("attribution", f"{run.title}: {one.method_name} of {one.image_name}", one.to_frame())
         yield Table("attribution-sites", f"{run.title}: gradient × activation at every site", one.site_frame())
+        if one.restored is not None:
+            yield Table("attribution-restored", f"{run.title}: one site restored at a time", one.restored_frame())
         return
     target = target_of(run)
     final, gain = run.reports.get("final"), run.reports.get("gain")

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -49,6 +50,37 @@ def test_the_button_hands_the_choice_to_a_job(at_page, pool):
     assert (choice.image, choice.method, choice.target, choice.steps) == (17, "gradcam", 3, (1, 2, 4, 8))
     assert recipe.data.limit is None
     assert at.button(key="explain-start").disabled
+
+
+def test_t_starts_at_the_least_that_the_method_takes(at_page, store, shipped, pool):
+    """COS looks at rho steps before it fires: a smaller T fails, so none is offered."""
+    recipe = shipped[NAME].recipe.changed(converter={"method": "cos", "parameters": {"rho": 4}})
+    own = dataclasses.replace(shipped[NAME], id="ba" * 16, recipe=recipe)
+    store.save(own)
+    at = at_page("attribution", run=own.id[:12])
+    box = next(box for box in at.multiselect if box.key.startswith("explain-steps"))
+    assert box.value == [4, 8]
+    assert min(map(int, box.options)) == 4
+    at.button(key="explain-start").click().run()
+    assert pool.last("attribution").arguments["recipe"]["attribution"]["steps"] == [4, 8]
+
+
+def test_restored_sites_and_a_tiny_map_are_shown(at_page, store, explained):
+    report = explained.reports["attribution"]
+    count = 1 + len(report.sites)
+    logits = report.outputs[0, 0] - np.linspace(4, 0, count) * np.ones((len(report.steps), 1))
+    told = dataclasses.replace(
+        report,
+        restored=logits,
+        restored_predicted=np.where(np.arange(count) < 3, 7, report.predicted[0]) * np.ones_like(logits, int),
+    )
+    store.save(dataclasses.replace(explained, id="cd" * 16, reports={"attribution": told}))
+    at = at_page("attribution")
+    assert "Which site would bring the ANN's answer back?" in [header.value for header in at.header]
+    page = html_of(at)
+    assert f"{report.sites[2]}, the first of {len(report.sites) - 2}" in page.replace("</em>", "").replace("<em>", "")
+    assert f"{100 * report.strength[1]:.1f} %" in page
+    assert any("of the ANN's evidence" in caption.value.replace("\\", "") for caption in at.caption)
 
 
 def test_the_selection_of_every_page_is_followed(at_page):

@@ -33,6 +33,12 @@ COMPLETE = ("ig", "deeplift")
 FROM_BASELINE = ("ig", "input_x_gradient", "deeplift")
 """Methods that give 0 wherever image and baseline agree, in every network."""
 
+SAME_LOGIT = 1e-3
+"""Logits that lie closer are the same in float32."""
+
+FAINT = 0.1
+"""Below this share of the ANN's evidence a map says little, however alike the order of its pixels is."""
+
 
 @dataclass(frozen=True)
 class AttributionReport(Report):
@@ -71,6 +77,9 @@ class AttributionReport(Report):
         site_correlation: Rank correlation of gradient times activation at a site with the ANN's, (networks, sites).
         site_active: Share of the site's activations (of the SNN: neurons that fired) above 0, (networks, sites).
         notes: What cannot be said, one sentence each.
+        restored: f(image) of the SNN where one site emits the ANN's activation at every step, (steps, 1 + sites),
+            logits; in the first column none is restored. None where nothing was restored.
+        restored_predicted: Predicted class likewise, (steps, 1 + sites).
     """
 
     kind: ClassVar[str] = "attribution"
@@ -102,6 +111,8 @@ class AttributionReport(Report):
     site_correlation: np.ndarray
     site_active: np.ndarray
     notes: tuple[str, ...]
+    restored: np.ndarray | None = None
+    restored_predicted: np.ndarray | None = None
 
     @property
     def images(self) -> int:
@@ -127,6 +138,25 @@ class AttributionReport(Report):
     def totals(self) -> np.ndarray:
         """Sum of each map, (networks,)."""
         return self.maps.sum(axis=(1, 2), dtype=np.float64)
+
+    @property
+    def strength(self) -> np.ndarray:
+        """Sum of the absolute values of each map over that of the ANN's, (networks,); NaN where the ANN's is 0."""
+        sizes = np.abs(self.maps).sum(axis=(1, 2), dtype=np.float64)
+        return sizes / sizes[0] if sizes[0] else np.full(len(sizes), np.nan)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """``notes``, and a warning where an SNN's map is tiny beside the ANN's, whatever its rank correlation."""
+        faint = [pair for pair in zip(self.steps, self.strength[1:], strict=True) if pair[1] < FAINT]
+        if not faint:
+            return self.notes
+        steps, shares = ", ".join(f"{step}" for step, _ in faint), ", ".join(f"{100 * share:.2g}" for _, share in faint)
+        return (
+            *self.notes,
+            f"At T = {steps} the SNN's map holds {shares} % of the ANN's evidence (sums of absolute values): a rank "
+            "correlation there compares the order of pixels that hardly count.",
+        )
 
     @property
     def completeness_error(self) -> np.ndarray:
@@ -162,6 +192,7 @@ class AttributionReport(Report):
                 "output": self.outputs[:, 0],
                 "output_baseline": self.outputs[:, 1],
                 "sum": self.totals,
+                "strength": self.strength,
                 "completeness_error": self.completeness_error,
                 "rank_correlation": self.rank_correlation,
                 "shuffled_correlation": self.shuffled,
@@ -171,6 +202,54 @@ class AttributionReport(Report):
                 "largest": self.maps.max(axis=(1, 2)),
             }
         )
+
+    def restored_frame(self) -> pd.DataFrame:
+        """One row a T and restored site, f and predicted class with it; site "" is the SNN without restoration.
+
+        ``gap`` is f minus the ANN's, in logits; ``returns`` tells whether the predicted class is the ANN's. Values of
+        single sites do not add up: a site hands on what earlier ones got wrong.
+        """
+        if self.restored is None or self.restored_predicted is None:
+            return pd.DataFrame(columns=["step", "site", "output", "gap", "predicted", "returns"])
+        sites = ("", *self.sites)
+        return pd.DataFrame(
+            {
+                "step": np.repeat(self.steps, len(sites)),
+                "site": sites * len(self.steps),
+                "output": self.restored.ravel(),
+                "gap": (self.restored - self.outputs[0, 0]).ravel(),
+                "predicted": self.restored_predicted.ravel(),
+                "returns": (self.restored_predicted == self.predicted[0]).ravel(),
+            }
+        )
+
+    def restored_summary(self) -> pd.DataFrame:
+        """One row a T: what the SNN says, and which site, restored alone, brings the ANN's answer back.
+
+        ``returned_by`` is the first site, input first, whose restoration gives the ANN's class, of ``returning`` such
+        sites; "" where the SNN says it anyway, or where no single site does. ``halved_by`` is the first site that
+        takes at least half of the logit's ``gap`` to the ANN away; "" where there is no gap.
+        """
+        rows = []
+        frame = self.restored_frame()
+        for step in self.steps if len(frame) else ():
+            found = frame[frame["step"] == step]
+            plain, each = found.iloc[0], found.iloc[1:]
+            right = each[each["returns"]] if not plain["returns"] else each[:0]
+            lost = abs(plain["gap"]) > SAME_LOGIT
+            closer = each[each["gap"].abs() <= abs(plain["gap"]) / 2] if lost else each[:0]
+            rows.append(
+                {
+                    "step": step,
+                    "predicted": int(plain["predicted"]),
+                    "agrees": bool(plain["returns"]),
+                    "gap": float(plain["gap"]),
+                    "returned_by": "" if right.empty else str(right["site"].iloc[0]),
+                    "returning": len(right),
+                    "halved_by": "" if closer.empty else str(closer["site"].iloc[0]),
+                }
+            )
+        return pd.DataFrame(rows)
 
     def site_frame(self) -> pd.DataFrame:
         """One row a network and site."""

@@ -17,6 +17,7 @@ from snnlab.core.errors import Cancelled, DataError, RecipeError, ShapeError
 from snnlab.core.progress import silent
 from snnlab.neurons import IntegrateFire
 from tests.reference.attribution import integrated_gradients, spiking_logits
+from tests.reference.restoration import literally
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*require.*gradients:UserWarning", "ignore:Setting forward:UserWarning")
 
@@ -240,6 +241,65 @@ def test_a_silent_site_is_told(small, spiking, image):
     assert "All of act1" in report.notes[0]
 
 
+def test_restored_sites_are_the_literal_ones(grid_network, grid_images):
+    sites, steps = ("act1", "act2", "act3"), (1, 2, 5)
+    snn = sl.convert(grid_network, "qcfs")
+    report = attribute(grid_network, snn, grid_images[4], steps=steps, target=1, method="saliency")
+
+    assert report.sites == sites
+    for column, group in enumerate([(), *((name,) for name in sites)]):
+        logits = literally(grid_network, grid_images[4:5], group, 5)[:, 0]
+        assert report.restored[:, column] == pytest.approx([logits[t - 1, 1] for t in steps], abs=1e-6)
+        assert report.restored_predicted[:, column].tolist() == [logits[t - 1].argmax() for t in steps]
+    assert report.restored[:, 0] == pytest.approx(report.outputs[1:, 0], abs=1e-5)  # nothing restored: the SNN
+    assert report.restored[:, -1] == pytest.approx(report.outputs[0, 0], abs=1e-5)  # behind the last site all is linear
+    frame = report.restored_frame()
+    assert frame["gap"].to_numpy() == pytest.approx((report.restored - report.outputs[0, 0]).ravel())
+    assert len(frame) == len(steps) * (1 + len(sites))
+
+
+def test_the_site_that_brings_the_answer_back_is_named():
+    checkpoint = sl.example("digits-vgg-qcfs-L8")
+    ann, images = checkpoint.build(), checkpoint.data("dev", limit=40)
+    broken = sl.convert(ann, "qcfs", sites={"stage2.act3": {"threshold": 0.2}})
+    x = images.batch(0, 40)
+    with torch.no_grad():
+        wrong = ann(x).argmax(1).numpy() != sl.simulate(broken, x, num_steps=8).predictions[-1]
+    report = attribute(ann, broken, x[int(wrong.argmax())], steps=[8], method="saliency")
+
+    (row,) = report.restored_summary().to_dict("records")
+    assert not row["agrees"]
+    assert row["returned_by"] == "stage2.act3" == row["halved_by"]
+    assert row["returning"] == len(report.sites) - report.sites.index("stage2.act3")
+    assert report.restored_frame()["returns"].tolist().count(True) == row["returning"]
+
+
+def test_a_warm_up_is_not_restored_and_starts_at_the_least_steps(grid_network, grid_images):
+    cos = sl.convert(grid_network, "cos", rho=3)
+    report = attribute(grid_network, cos, grid_images[0], method="saliency")
+    assert report.steps == (3, 4, 8)
+    assert report.restored is None
+    assert "no single site can be restored" in report.notes[-1]
+    assert report.restored_frame().empty
+    assert report.restored_summary().empty
+
+
+def test_a_map_that_is_tiny_beside_the_ann_s_is_told(small, image):
+    data = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(3))
+    # No potential comes near a threshold this high: next to no derivative passes, in the order of the ANN's.
+    quiet = sl.convert(small, "max_norm", data=data, sites={"act2": {"threshold": 1e4, "v0": 0.0}})
+    report = explained(small, quiet, image, integration_steps=5)
+
+    wanted = np.abs(report.maps).sum(axis=(1, 2)) / np.abs(report.maps[0]).sum()
+    assert report.strength == pytest.approx(wanted)
+    assert 0 < report.strength[1] < 0.05
+    assert report.strength[2] > 0.1
+    assert f"At T = 1 the SNN's map holds {100 * report.strength[1]:.2g} % of the ANN's evidence" in report.remarks[-1]
+    plain = explained(small, sl.convert(small, "max_norm", data=data), image, steps=[8], integration_steps=5)
+    assert plain.strength[1] > 0.1
+    assert plain.remarks == plain.notes
+
+
 def test_targets(small, spiking, image):
     ann = int(small(image[None]).argmax())
     assert (explained(small, spiking, image).target, explained(small, spiking, image, target=2).target) == (ann, 2)
@@ -299,6 +359,12 @@ def test_the_report_is_kept_without_loss(small, spiking, image):
     again = Report.from_payload(values, arrays)
     assert again.to_frame().equals(report.to_frame())
     assert again.site_frame().equals(report.site_frame())
+    assert again.restored_summary().equals(report.restored_summary())
+    older = Report.from_payload(
+        {**values, "restored": None, "restored_predicted": None},
+        {name: array for name, array in arrays.items() if not name.startswith("restored")},
+    )  # as versions before this field stored it
+    assert older.restored_frame().empty
     assert report.to_frame()["network"].tolist() == ["ANN", "SNN, T = 1", "SNN, T = 3"]
 
 

@@ -1,47 +1,20 @@
 """Site restoration against a literal loop, its two ends, and what it refuses."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 
 import snnlab as sl
-from snnlab.activations import is_activation
 from snnlab.analysis.reports import Report, Restoration
 from snnlab.analysis.restored import restored_logits
 from snnlab.core.errors import DataError, SimulationError, SnnlabError
 from snnlab.simulation import simulate
 from tests.conftest import Branched, on_grid
-from tests.reference.literal import Neuron
-from tests.reference.warm_up import Emits, cos_literally, network_of, srp_literally, thresholds_of
+from tests.reference.restoration import activations_of, literally, mean_at_every_step
+from tests.reference.warm_up import cos_literally, srp_literally
 
 STEPS = 5
 SITES = ("act1", "act2", "act3")
-
-
-def activations_of(ann, images):
-    """Site -> what the ANN emits there, float64."""
-    network, kept = copy.deepcopy(ann).double().eval(), {}
-    for name, module in network.named_modules():
-        if is_activation(module):
-            module.register_forward_hook(lambda _, __, output, name=name: kept.__setitem__(name, output))
-    with torch.no_grad():
-        network(images.double())
-    return kept
-
-
-def literally(ann, images, group):
-    """Mean logits at t = 1..T, (T, N, classes): one step after the other, sites of the group emit the ANN's values."""
-    emitted = activations_of(ann, images)
-    neurons = {name: Neuron(theta, theta / 2) for name, theta in thresholds_of(ann).items()}
-    network = network_of(ann, {**neurons, **{name: Emits(emitted[name]) for name in group}})
-    with torch.no_grad():
-        return mean_at_every_step(torch.stack([network(images.double()) for _ in range(STEPS)]))
-
-
-def mean_at_every_step(logits):
-    return (logits.cumsum(0) / torch.arange(1, STEPS + 1).reshape(-1, 1, 1)).numpy()
 
 
 @pytest.mark.parametrize("micro_batch", [1, 5, 12])
@@ -53,7 +26,7 @@ def test_equals_the_literal_loop(grid_network, grid_images, micro_batch):
     )  # fmt: skip
 
     for logits, group in zip(found, groups, strict=True):
-        np.testing.assert_allclose(logits, literally(grid_network, grid_images, group), atol=1e-6)
+        np.testing.assert_allclose(logits, literally(grid_network, grid_images, group, STEPS), atol=1e-6)
     with torch.no_grad():
         np.testing.assert_array_equal(classes, grid_network(grid_images).argmax(1))
 

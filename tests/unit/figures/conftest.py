@@ -67,6 +67,8 @@ def every_figure() -> dict[str, figures.Figure]:
         "explained_curves": figures.attribution_curves(attribution()),
         "explained_over_T": figures.attribution_convergence(attribution()),
         "explained_sites": figures.attribution_sites(attribution(sites=110)),
+        "restored_one_by_one": figures.attribution_restoration(attribution()),
+        "restored_110": figures.attribution_restoration(attribution(sites=110, name=HOSTILE)),
         "errors": figures.errors_over_depth(noise_gain_report(sites=19)),
     }
 

@@ -175,4 +175,6 @@ def attribution(steps=(1, 2, 4), *, method="ig", sites=9, name="dev image 3", si
         sites=tuple(f"stage{1 + i // 3}.act{i % 3}" for i in range(sites)),
         site_evidence=rng.normal(size=(count, sites)),
         site_correlation=correlation, site_active=np.full((count, sites), 0.3), notes=(),
+        restored=9.0 - np.linspace(4, 0, 1 + sites) / np.array(steps)[:, None] if steps else None,
+        restored_predicted=np.where(np.arange(1 + sites) < 3, 5, 3) * np.ones((len(steps), 1), int) if steps else None,
     )  # fmt: skip

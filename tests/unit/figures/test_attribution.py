@@ -1,12 +1,14 @@
 """Figures of one explained image: what is plotted is what the report says, on one scale."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from snnlab import figures
 from snnlab.core.errors import SnnlabError
 from snnlab.figures import style
-from snnlab.figures.scene import Heat, Line, Picture, Points
+from snnlab.figures.scene import Heat, Line, Note, Picture, Points
 from tests.unit.figures.synthetic import attribution
 
 
@@ -56,6 +58,33 @@ def test_convergence_and_sites_need_the_snn():
     assert [float(point.y[0]) for point in shuffled] == told.shuffled[:2].tolist()
     lines = marks(figures.attribution_sites(told), Line)
     assert np.array_equal([line.y for line in lines], told.site_correlation[1:], equal_nan=True)
+
+
+def test_a_restored_site_is_drawn_by_what_it_makes_of_the_logit():
+    told = attribution(steps=(1, 4))
+    drawn = figures.attribution_restoration(told)
+    lines = marks(drawn, Line)
+    assert [line.label for line in lines] == ["T = 1", "T = 4"]
+    assert np.allclose([line.y for line in lines], told.restored - told.outputs[0, 0])
+    filled = [point for point in marks(drawn, Points) if not point.outlined]
+    assert [len(point.x) for point in filled] == [7, 7]  # nothing, and the first two sites, leave the class wrong
+    assert drawn.panels[0].x.ticks[0] == (lines[0].x[0], "none")
+    assert "returns first by restoring stage1.act2" in drawn.foot
+    assert "off by −4.00, halved first by restoring stage2.act1" in drawn.foot
+    with pytest.raises(SnnlabError, match="No site was restored for dev image 3"):
+        figures.attribution_restoration(dataclasses.replace(told, restored=None, restored_predicted=None))
+
+
+@pytest.mark.parametrize(("steps", "columns", "rows"), [((2,), 3, 2), ((1, 2), 4, 2), ((1, 2, 4, 8), 3, 4)])
+def test_many_maps_stand_in_two_rows(steps, columns, rows):
+    drawn = figures.attribution_maps(attribution(steps))
+    places = {
+        (panel.row, panel.column) for panel in drawn.panels if any(m for m in panel.marks if not isinstance(m, Note))
+    }
+    assert len(places) == len([panel for panel in drawn.panels if panel.marks])  # none covers another
+    assert len(drawn.layout.columns) == columns + 2
+    assert len(drawn.layout.rows) == rows
+    assert max(row for row, _ in places) == rows - 1
 
 
 def test_curves_hold_every_network():

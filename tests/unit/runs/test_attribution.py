@@ -1,6 +1,7 @@
 """The run of one explained image: recipe, own picture, lines that give it again, export."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -52,9 +53,11 @@ def test_the_run_is_stored_listed_and_exported(run, tmp_path):
     assert again.reports["attribution"].to_frame().equals(run.reports["attribution"].to_frame())
     assert [figure.name for figure in sl.runs.figures_of(again)] == [
         "attribution-maps", "attribution-curves", "attribution-convergence", "attribution-sites",
+        "attribution-restoration",
     ]  # fmt: skip
     page = offline_report(again)
     assert "What in the image speaks for class" in page
+    assert "Which site would bring the ANN&#x27;s answer back?" in page or "Which site would bring the ANN's" in page
     assert line_of(again).startswith("snnlab attribute digits-vgg-qcfs-L8")
     shown = CliRunner().invoke(app, ["runs", "show", run.id, "--json"])
     assert shown.exit_code == 0, shown.output
@@ -119,9 +122,13 @@ def test_the_command_line(tmp_path):
     asked = CliRunner().invoke(app, [*words, "--json", "--out", str(out)])
     assert asked.exit_code == 0, asked.output
     assert '"target_from": "true"' in asked.stdout
+    told = json.loads(asked.stdout)["restoration"]
+    assert [row["step"] for row in told["steps"]] == [1, 2]
+    assert {row["site"] for row in told["sites"]} >= {"", "stage1.act1"}
     assert out.read_bytes().startswith(b"<?xml")
     printed = CliRunner().invoke(app, words)
     assert "Saliency of dev image 1" in printed.stdout
+    assert "halved_by" in printed.stdout
 
 
 @pytest.mark.parametrize(
