@@ -11,6 +11,7 @@ from pages._ui.show import Column
 QUESTION = "Up to which T does the SNN cost less than its ANN?"
 ENERGY = derived.Derived("energy", "activity", sl.analysis.ActivityReport)
 COSTS = sl.analysis.ENERGY_COSTS
+ARITHMETIC = [name for name, costs in COSTS.items() if not costs.across]
 
 if not shell.inside():
     shell.run_app_instead()
@@ -27,11 +28,16 @@ def explanation() -> None:
         "The curves are the SNN's energy over the ANN's, for **published energies** of one operation. They differ "
         "more among each other than most methods do: read their range. **T\\*** is where a curve reaches the ANN. "
         "Arithmetic alone: memory access, neuron updates and thresholds are left out on both sides; the ANN's zeros "
-        "cost as much as its other values.",
+        "cost as much as its other values.\n\n"
+        "A **chip** (Loihi, ODIN, ...) prices every AC of the SNN as one synaptic operation, as its authors publish "
+        "it: with memory access, and at its own process. The ANN stays in 32-bit arithmetic at 45 nm, without memory, "
+        "as a chip has no energy of an ANN's MAC. Such a curve compares two technologies; an 8-bit ANN would cost a "
+        "twentieth. What counts as a synaptic operation differs from chip to chip: read an order of magnitude.",
         (
             r"\mathrm{ops}_l(t) = \sum_i f_{l,i} \sum_{\tau \le t} |s_i(\tau)|",
-            r"\frac{E_\mathrm{SNN}(t)}{E_\mathrm{ANN}} = \frac{e_\mathrm{MAC}\,\mathrm{MAC}(t) + e_\mathrm{AC}\,"
-            r"\mathrm{AC}(t)}{e_\mathrm{MAC}\,\mathrm{MAC}_\mathrm{ANN} + e_\mathrm{AC}\,\mathrm{AC}_\mathrm{ANN}}",
+            r"\frac{E_\mathrm{SNN}(t)}{E_\mathrm{ANN}} = \frac{e_\mathrm{MAC}\,\mathrm{MAC}(t) + e_\mathrm{SOP}\,"
+            r"\mathrm{AC}(t)}{e_\mathrm{MAC}\,\mathrm{MAC}_\mathrm{ANN} + e_\mathrm{AC}\,\mathrm{AC}_\mathrm{ANN}},"
+            r"\quad e_\mathrm{SOP} = e_\mathrm{AC} \text{ in arithmetic}",
         ),
         "Costs of an operation: " + "; ".join(dict.fromkeys(costs.source for costs in COSTS.values())) + ".",
     )
@@ -81,9 +87,15 @@ def options(rule: sl.analysis.Conventions, costs: list[str]) -> list[str]:
     words = [] if rule.first_layer == "each_step" else ["--first-layer", rule.first_layer]
     words += [] if rule.pooled == "folded" else ["--pooled", rule.pooled]
     words += ["--no-residual-adds"] * (not rule.residual_adds) + ["--biases"] * rule.biases
-    if costs != list(COSTS):
+    if costs != ARITHMETIC:
         words += [word for name in costs for word in ("--costs", name)]
     return words
+
+
+def price_tag(name: str) -> str:
+    """A set of costs in the row of choices."""
+    costs = COSTS[name]
+    return f"{costs.title} ({costs.sop:g})" if costs.across else f"{costs.title} ({costs.mac:g}, {costs.ac:g})"
 
 
 def say(report: sl.analysis.EnergyReport, step: int) -> None:
@@ -127,7 +139,12 @@ def costs_table(report: sl.analysis.EnergyReport, step: int) -> None:
         [
             Column("costs of one operation", lambda r: r["costs"]),
             Column("MAC, pJ", lambda r: f"{r['mac_pj']:g}", "One multiply-accumulate", numeric=True),
-            Column("AC, pJ", lambda r: f"{r['ac_pj']:g}", "One accumulate", numeric=True),
+            Column(
+                "AC, pJ",
+                lambda r: f"{r['sop_pj']:g}",
+                "One accumulate of the SNN: an addition, or a chip's synaptic operation",
+                numeric=True,
+            ),
             Column("ANN, nJ an image", lambda r: f"{r['ann_nj']:,.4g}", numeric=True, optional=True),
             Column("SNN, nJ an image", lambda r: f"{r['snn_nj']:,.4g}", numeric=True, optional=True),
             Column(
@@ -181,7 +198,7 @@ def draw(view: shell.View, found: "derived.Found[sl.analysis.ActivityReport]") -
     bar = shell.title_bar(QUESTION)
     st.caption(
         f"T = {step} · {label.md(activity.split.replace('_', ' '))}, {activity.images:,} "
-        f"image{'s' * (activity.images != 1)} · no random choice, so no seeds · energies are of arithmetic alone"
+        f"image{'s' * (activity.images != 1)} · no random choice, so no seeds"
     )
     if found.stale:
         conversion = f"{label.method(run.recipe)}, {label.parameters(run.recipe, None)}"
@@ -196,16 +213,23 @@ def draw(view: shell.View, found: "derived.Found[sl.analysis.ActivityReport]") -
         st.caption(f"Operations were counted up to T = {activity.num_steps}, which is shown.")
     rule = conventions()
     chosen = st.pills(
-        "Published costs of an operation (MAC, AC in pJ)",
+        "Published costs of an operation (MAC, AC in pJ); of chips a synaptic operation of the SNN",
         list(COSTS),
         selection_mode="multi",
-        default=list(COSTS),
-        format_func=lambda name: f"{COSTS[name].title} ({COSTS[name].mac:g}, {COSTS[name].ac:g})",
+        default=ARITHMETIC,
+        format_func=price_tag,
         key="energy-costs",
     )
-    costs = [name for name in COSTS if name in chosen] or list(COSTS)
+    costs = [name for name in COSTS if name in chosen] or ARITHMETIC
     report = sl.analysis.EnergyReport.of(activity, rule, costs=costs)
     say(report, step)
+    if any(each.across for each in report.chosen):
+        st.caption(
+            ":material/info: Chips compare two technologies: the SNN on the chip, memory included; the ANN in 32-bit "
+            "arithmetic at 45 nm, without memory."
+        )
+    else:
+        st.caption("Energies of arithmetic alone, the same for SNN and ANN: no memory access.")
     over_time, by_layer = sl.figures.energy_vs_steps(report), sl.figures.layer_activity(activity, step, rule)
     show.figure(over_time, "energy-figure")
     costs_table(report, step)

@@ -22,7 +22,7 @@ WithoutAdds = Annotated[
 Pooled = Annotated[str, typer.Option(help="Average pools: folded into the layer behind (default), or separate.")]
 Costs = Annotated[
     list[str] | None,
-    typer.Option("--costs", help="Costs of an operation, by name; repeatable; default: all."),
+    typer.Option("--costs", help="Costs of an operation, by name; repeatable; default: those of arithmetic."),
 ]
 Out = Annotated[Path | None, typer.Option(help="Write the figure: FILE.pdf, .svg or .png.")]
 
@@ -40,12 +40,12 @@ def energy(
 ) -> None:
     """Count spikes and the operations that they cause, exactly, and compare their energy with the ANN's."""
     from snnlab.analysis.reports import Conventions, EnergyReport
-    from snnlab.core.energy import ENERGY_COSTS, energy_costs
+    from snnlab.core.energy import ARITHMETIC_COSTS, energy_costs
 
     if out is not None:
         check_figure_path(out)
     rule = Conventions(cast("Any", first_layer), biases, not no_residual_adds, cast("Any", pooled))
-    names = [energy_costs(name).name for name in costs or ENERGY_COSTS]  # before anything takes time
+    names = [energy_costs(name).name for name in costs or ARITHMETIC_COSTS]  # before anything takes time
     recipe = opt.make_recipe(flags, snapshots=()).changed(traces=0)
 
     from snnlab.runs.energy import energy_run
@@ -98,6 +98,8 @@ def energy_as_json(activity: "ActivityReport", report: "EnergyReport") -> dict[s
                 "source": costs.source,
                 "mac_pj": costs.mac,
                 "ac_pj": costs.ac,
+                "sop_pj": costs.sop,
+                "across_technologies": costs.across,
                 "snn_pj": float(report.snn(costs.name)[-1]),
                 "low": low,
                 "high": high,
@@ -142,10 +144,12 @@ def _print(title: str, activity: "ActivityReport", report: "EnergyReport") -> No
     shown = frame[frame["step"] == step][["layer", "input", "firing_rate", "syn_ops", "ann_macs"]]
     typer.echo(f"{title}, T = {step}, {activity.split}, {activity.images} images; operations of one image")
     typer.echo(shown.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4g}"))
-    typer.echo("\nEnergy of one image, arithmetic alone; 95 % intervals over images")
-    columns = ["costs", "mac_pj", "ac_pj", "ann_nj", "snn_nj", "ratio", "low", "high", "crossover"]
-    told = report.summary(step)
-    typer.echo(told[columns].to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4g}"))
-    for row in told.to_dict("records"):
+    across = any(costs.across for costs in report.chosen)
+    told = "chips across technologies, with their memory; the ANN without" if across else "arithmetic alone"
+    typer.echo(f"\nEnergy of one image, {told}; 95 % intervals over images")
+    columns = ["costs", "mac_pj", "ac_pj", "sop_pj", "ann_nj", "snn_nj", "ratio", "low", "high", "crossover"]
+    summary = report.summary(step)
+    typer.echo(summary[columns].to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4g}"))
+    for row in summary.to_dict("records"):
         if row["why"]:
             typer.echo(f"  {row['costs']}: {row['why']}")

@@ -149,6 +149,42 @@ REFERENCES = {
     ),
     "He2016b": Reference("He et al.", "Identity Mappings in Deep Residual Networks", "ECCV", 2016, "1603.05027"),
     "Horowitz2014": Reference("Horowitz", "Computing's Energy Problem (and What We Can Do about It)", "ISSCC", 2014),
+    "Tang2023": Reference(
+        "Tang et al.",
+        "SENECA: Building a Fully Digital Neuromorphic Processor, Design Trade-offs and Challenges",
+        "Frontiers in Neuroscience",
+        2023,
+    ),
+    "Davies2018": Reference(
+        "Davies et al.", "Loihi: A Neuromorphic Manycore Processor with On-Chip Learning", "IEEE Micro", 2018
+    ),
+    "Akopyan2015": Reference(
+        "Akopyan et al.",
+        "TrueNorth: Design and Tool Flow of a 65 mW 1 Million Neuron Programmable Neurosynaptic Chip",
+        "TCAD",
+        2015,
+    ),
+    "Deng2020": Reference(
+        "Deng et al.",
+        "Tianjic: A Unified and Scalable Chip Bridging Spike-Based and Continuous Neural Computation",
+        "JSSC",
+        2020,
+    ),
+    "Frenkel2019": Reference(
+        "Frenkel et al.",
+        "A 0.086-mm2 12.7-pJ/SOP 64k-Synapse 256-Neuron Online-Learning Digital Spiking Neuromorphic Processor in "
+        "28-nm CMOS",
+        "TBioCAS",
+        2019,
+        "1804.07858",
+    ),
+    "Hoppner2021": Reference(
+        "Höppner et al.",
+        "The SpiNNaker 2 Processing Element Architecture for Hybrid Digital Neuromorphic Computing",
+        "arXiv",
+        2021,
+        "2103.08392",
+    ),
     "He2015": Reference(
         "He et al.",
         "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification",

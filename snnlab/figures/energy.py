@@ -37,7 +37,7 @@ def energy_vs_steps(report: EnergyReport, *, log_steps: bool = False) -> Figure:
     for place, costs in enumerate(report.chosen):
         role, ratio = SERIES[place % len(SERIES)], report.ratio(costs.name)
         marker = _MARKERS[place % 4] if report.num_steps <= _MARKED_STEPS else ""
-        label = f"{costs.title}: {costs.mac:g} and {costs.ac:g} pJ"
+        label = f"{costs.title}: {costs.prices}"
         hover = _hover(report, costs)
         marks.append(Line(step, ratio, role, 1.2, _DASHES[place % 4], marker, label=label, hover=hover))
         found = report.crossover(costs.name).value
@@ -60,7 +60,8 @@ def energy_vs_steps(report: EnergyReport, *, log_steps: bool = False) -> Figure:
         data=report.to_frame(),
         foot="Energies of a multiply-accumulate and an accumulate: "
         + ", ".join(dict.fromkeys(costs.source for costs in report.chosen))
-        + "; shaded: their range. Memory access and neuron updates are left out on both sides."
+        + "; shaded: their range. "
+        + _left_out(report)
         + "".join(f" {costs.title}: {why}." for costs in report.chosen if (why := report.crossover(costs.name).why)),
     )
 
@@ -159,6 +160,16 @@ def _hover(report: EnergyReport, costs: EnergyCosts) -> tuple[str, ...]:
         f"{costs.title}\nt = {t + 1}\n{number(mean[t] / ann, 3)} of the ANN [{number(low[t] / ann, 3)}, "
         f"{number(high[t] / ann, 3)}]\n{_nanojoules(mean[t])} an image; ANN {_nanojoules(ann)}"
         for t in range(report.num_steps)
+    )
+
+
+def _left_out(report: EnergyReport) -> str:
+    """What the energies leave out; a chip's hold more than the ANN's."""
+    if not any(costs.across for costs in report.chosen):
+        return "Memory access and neuron updates are left out on both sides."
+    return (
+        "A chip's synaptic operation includes its memory access, the ANN's arithmetic at 45 nm does not: curves of "
+        "chips compare two technologies."
     )
 
 

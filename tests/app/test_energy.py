@@ -57,6 +57,23 @@ def test_one_set_of_costs(at_page):
     assert "--costs int8-45nm" in lines(at)
 
 
+def test_a_chip_is_said_to_be_another_technology(at_page, store):
+    at = at_page("energy")
+    captions = " ".join(caption.value for caption in at.caption)
+    assert "arithmetic alone" in captions
+    assert "--costs" not in lines(at)
+    at.pills(key="energy-costs").set_value(["float32-45nm", "loihi"]).run()
+    assert not at.exception
+    captions = " ".join(caption.value for caption in at.caption)
+    assert "Chips compare two technologies" in captions
+    assert "arithmetic alone" not in captions
+    assert "Loihi, 14 nm" in html_of(at)
+    assert "--costs float32-45nm --costs loihi" in lines(at)
+    report = sl.analysis.EnergyReport.of(counts(store).reports["activity"], costs=["float32-45nm", "loihi"])
+    low, high = (float(end[1]) for end in report.ratio_range)
+    assert f"**{low:.2f} to {high:.2f}**" in said(at)
+
+
 def test_what_was_not_counted_is_asked_for(at_page, store, shipped, pool):
     parameters = {"initial_fraction": 0.25}
     own = dataclasses.replace(

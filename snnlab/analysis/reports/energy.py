@@ -10,10 +10,8 @@ import pandas as pd
 
 from snnlab.analysis.reports.activity import ActivityReport, Conventions
 from snnlab.analysis.reports.base import WILSON_Z, Report
-from snnlab.core.energy import ENERGY_COSTS, EnergyCosts, energy_costs
+from snnlab.core.energy import ARITHMETIC_COSTS, ENERGY_COSTS, EnergyCosts, energy_costs
 from snnlab.core.errors import SnnlabError
-
-EVERY_COST = tuple(ENERGY_COSTS)
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,12 @@ class Crossover:
 class EnergyReport(Report):
     r"""Energy of one image in SNN and ANN: operations times what one costs.
 
-    .. math:: E_\mathrm{SNN}(t) = e_\mathrm{MAC}\, \mathrm{MAC}(t) + e_\mathrm{AC}\, \mathrm{AC}(t), \quad
+    .. math:: E_\mathrm{SNN}(t) = e_\mathrm{MAC}\, \mathrm{MAC}(t) + e_\mathrm{SOP}\, \mathrm{AC}(t), \quad
         E_\mathrm{ANN} = e_\mathrm{MAC}\, \mathrm{MAC} + e_\mathrm{AC}\, \mathrm{AC}
 
-    Memory access, neuron updates and thresholds are left out on both sides.
+    In arithmetic :math:`e_\mathrm{SOP} = e_\mathrm{AC}`, and memory access, neuron updates and thresholds are left out
+    on both sides. On a chip :math:`e_\mathrm{SOP}` is a synaptic operation as published, which includes its memory,
+    while the ANN's arithmetic does not: a comparison across technologies.
 
     Args:
         macs: Multiply-accumulates of one image in the SNN up to t, mean over images, (num_steps,).
@@ -88,14 +88,14 @@ class EnergyReport(Report):
         activity: ActivityReport,
         conventions: Conventions | None = None,
         *,
-        costs: Sequence[str] = EVERY_COST,
+        costs: Sequence[str] = ARITHMETIC_COSTS,
     ) -> Self:
         """The energy of counted operations.
 
         Args:
             activity: What was counted.
             conventions: What counts as an operation; None for the defaults.
-            costs: Names of published costs, at least one; all of them by default.
+            costs: Names of published costs, at least one; those of arithmetic by default, which price both alike.
 
         Raises:
             SnnlabError: Costs that are not known, or none.
@@ -145,12 +145,12 @@ class EnergyReport(Report):
     def snn(self, costs: str) -> np.ndarray:
         """Energy of one image in the SNN up to t = 1..T, mean over images, pJ, (num_steps,)."""
         known = energy_costs(costs)
-        return known.mac * self.macs + known.ac * self.acs
+        return known.mac * self.macs + known.sop * self.acs
 
     def interval(self, costs: str) -> tuple[np.ndarray, np.ndarray]:
         """95 % interval of ``snn`` over images by the normal approximation, two (num_steps,); NaN for one image."""
         known = energy_costs(costs)
-        weights = np.array([known.mac, known.ac])
+        weights = np.array([known.mac, known.sop])
         variance = np.maximum(weights @ self.spread @ weights, 0.0)
         half = WILSON_Z * np.sqrt(variance / self.images) if self.images > 1 else np.full(self.num_steps, np.nan)
         mean = self.snn(costs)
@@ -193,6 +193,7 @@ class EnergyReport(Report):
                         "costs": costs.name,
                         "mac_pj": costs.mac,
                         "ac_pj": costs.ac,
+                        "sop_pj": costs.sop,
                         "source": costs.source,
                         "step": np.arange(1, self.num_steps + 1),
                         "snn_macs": self.macs,
@@ -225,6 +226,7 @@ class EnergyReport(Report):
                     "costs": costs.title,
                     "mac_pj": costs.mac,
                     "ac_pj": costs.ac,
+                    "sop_pj": costs.sop,
                     "ann_nj": ann / 1000,
                     "snn_nj": float(self.snn(costs.name)[step - 1]) / 1000,
                     "ratio": float(self.ratio(costs.name)[step - 1]),

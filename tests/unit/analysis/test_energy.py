@@ -7,7 +7,7 @@ import pytest
 
 import snnlab as sl
 from snnlab.analysis.reports import ActivityReport, Conventions, EnergyReport, Report
-from snnlab.core.energy import ENERGY_COSTS, energy_costs
+from snnlab.core.energy import ARITHMETIC_COSTS, ENERGY_COSTS, energy_costs
 from snnlab.core.errors import SnnlabError
 from snnlab.core.references import REFERENCES
 
@@ -53,6 +53,23 @@ def test_energies_by_hand():
     assert np.allclose(low, high)  # both images cost the same
 
 
+def test_a_chip_prices_synaptic_operations_of_the_snn_alone():
+    adds = dataclasses.replace(counted(), ann_adds=np.array([0, 7]))
+    report = EnergyReport.of(adds, costs=[FLOAT, "loihi"])
+    assert report.ann("loihi") == report.ann(FLOAT) == pytest.approx(150 * 4.6 + 7 * 0.9)
+    assert report.snn("loihi") == pytest.approx([t * (100 * 4.6 + 10 * 23.6) for t in (1, 2, 3, 4)])
+    low, high = report.interval("loihi")
+    assert np.allclose(low, high)
+    frame = report.to_frame().groupby("costs")["sop_pj"].first()
+    assert (frame["loihi"], frame[FLOAT]) == (23.6, 0.9)
+    assert "two technologies" in sl.figures.energy_vs_steps(report).foot
+    plain = EnergyReport.of(adds)
+    assert plain.costs == ARITHMETIC_COSTS
+    assert "on both sides" in sl.figures.energy_vs_steps(plain).foot
+    spread = dataclasses.replace(plain, costs=("loihi",), spread=np.full((4, 2, 2), 0.0) + np.diag([0.0, 2.0]))
+    assert spread.interval("loihi")[1] - spread.snn("loihi") == pytest.approx(1.959964 * 23.6)  # 2 images, variance 2
+
+
 def test_where_the_snn_costs_as_much_as_the_ann():
     found = EnergyReport.of(counted(), costs=[FLOAT]).crossover(FLOAT)
     assert found.value == pytest.approx(690 / 469)
@@ -84,13 +101,22 @@ def test_the_crossover_lies_within_its_interval_and_the_dearer_end_comes_first(c
 
 
 def test_costs_are_the_published_ones():
-    assert {name: (costs.mac, costs.ac) for name, costs in ENERGY_COSTS.items()} == {
+    assert {name: (costs.mac, costs.ac) for name, costs in ENERGY_COSTS.items() if not costs.across} == {
         "float32-45nm": (4.6, 0.9),
         "float16-45nm": (1.5, 0.4),
         "int32-45nm": (3.2, 0.1),
         "int8-45nm": (0.23, 0.03),
     }
+    # Tang et al. 2023, Table 3: energy per synaptic operation, pJ.
+    assert {name: costs.sop for name, costs in ENERGY_COSTS.items() if costs.across} == {
+        "loihi": 23.6, "odin": 12.7, "spinnaker2": 10, "seneca": 2.8, "truenorth": 2.5, "tianjic": 1.54,
+    }  # fmt: skip
     assert all(costs.citation in REFERENCES for costs in ENERGY_COSTS.values())
+    assert all(costs.chip_citation in REFERENCES for costs in ENERGY_COSTS.values() if costs.across)
+    assert ENERGY_COSTS["loihi"].source == (
+        "Davies et al., IEEE Micro 2018, as tabulated by Tang et al., Frontiers in Neuroscience 2023; MAC: Horowitz, "
+        "ISSCC 2014"
+    )
     with pytest.raises(SnnlabError, match="no energy costs 'free'; choose one of float32-45nm"):
         energy_costs("free")
     with pytest.raises(SnnlabError, match="needs the costs of an operation"):
@@ -106,7 +132,7 @@ def test_silence_and_one_image():
     assert np.isnan(report.crossover(FLOAT).low)
     assert report.acs.tolist() == [0, 0, 0, 0]
     frame = report.summary(2)
-    assert len(frame) == len(ENERGY_COSTS)
+    assert len(frame) == len(ARITHMETIC_COSTS)
     with pytest.raises(SnnlabError, match="t = 9 lies outside"):
         report.summary(9)
     assert sl.figures.energy_vs_steps(report).render("svg")
@@ -125,12 +151,12 @@ def test_the_figures_draw_the_numbers():
     report = EnergyReport.of(activity)
     over_time = sl.figures.energy_vs_steps(report)
     curves = [mark for mark in over_time.panels[0].marks if getattr(mark, "label", "").endswith(" pJ")]
-    assert len(curves) == len(ENERGY_COSTS)
-    for curve, name in zip(curves, ENERGY_COSTS, strict=True):
+    assert len(curves) == len(ARITHMETIC_COSTS)
+    for curve, name in zip(curves, ARITHMETIC_COSTS, strict=True):
         assert np.array_equal(curve.y, report.ratio(name))
     marked = [mark for mark in over_time.panels[0].marks if getattr(mark, "symbol", "") == "diamond"]
     assert [float(mark.x[0]) for mark in marked] == [
-        report.crossover(name).value for name in ENERGY_COSTS if not report.crossover(name).why
+        report.crossover(name).value for name in ARITHMETIC_COSTS if not report.crossover(name).why
     ]
     by_layer = sl.figures.layer_activity(activity, 3)
     bars = by_layer.panels[0].marks

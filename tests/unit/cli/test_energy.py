@@ -23,7 +23,8 @@ def test_one_json_value_with_layers_totals_and_energies():
     assert found["totals"]["syn_ops"] == pytest.approx(sum(layer["syn_ops"] for layer in found["layers"]))
     assert found["totals"]["ann_macs"] == sum(layer["ann_macs"] for layer in found["layers"])
     for row in found["energy"]:
-        expected = row["mac_pj"] * found["totals"]["snn_macs"] + row["ac_pj"] * found["totals"]["snn_acs"]
+        expected = row["mac_pj"] * found["totals"]["snn_macs"] + row["sop_pj"] * found["totals"]["snn_acs"]
+        assert not row["across_technologies"]
         assert row["snn_pj"] == pytest.approx(expected)
         assert row["low"] < row["snn_pj"] < row["high"]
     assert set(found["crossover"]) == {row["costs"] for row in found["energy"]}
@@ -40,6 +41,13 @@ def test_conventions_and_costs_are_chosen(tmp_path):
     assert [row["costs"] for row in found["energy"]] == ["int8-45nm"]
     assert found["layers"][0]["snn_macs"] == found["layers"][0]["ann_macs"]
     assert out.read_text().startswith("<?xml")
+
+
+def test_a_chip_is_asked_for_by_name():
+    found = json.loads(told("--costs", "loihi", "--json").stdout)
+    (row,) = found["energy"]
+    assert (row["sop_pj"], row["mac_pj"], row["across_technologies"]) == (23.6, 4.6, True)
+    assert "chips across technologies" in told("--costs", "loihi").stdout
 
 
 def test_a_table_for_reading_and_one_image():
