@@ -343,7 +343,7 @@ class _Structure:
             inputs = [source for source in node.all_input_nodes if source in origin]
             pending = sum(adds.get(source, 0) for source in inputs)
             if node.op == "output":
-                self._sums("output", origin[inputs[0]], pending)
+                self._sums("read-out", origin[inputs[0]], pending)
             elif node.op == "call_module" and node.target in sites:
                 name = str(node.target)
                 shapes[name] = self.shapes[node]
@@ -397,14 +397,15 @@ class _Structure:
         return "analog"
 
     def _sums(self, name: str, arriving: list[_Source], adds: int) -> None:
-        """Add a row for what is added at a site, or read out, without a layer of its own."""
+        """Add a row for what reaches a site, or the read-out, without a layer of its own: added there, or passed on."""
         spiking = [each for each in arriving if each.kind == "site"]
         if not spiking and not adds:
             return
         sources = tuple(dict.fromkeys(each.site for each in spiking))
         pooled = any(each.reach is not None and each.reach.merges for each in spiking)
         kind = "pooled" if pooled else "spikes" if spiking else "analog"
-        self.rows.append(_Row(f"{name} (shortcut)", "shortcut", kind, sources, ann_adds=adds))
+        told = "shortcut" if adds else "no layer before"
+        self.rows.append(_Row(f"{name} ({told})", "shortcut", kind, sources, ann_adds=adds))
         for each in spiking:
             assert each.reach is not None, "a site's value has one"
             fan_out = each.reach.fan_out()

@@ -79,8 +79,9 @@ class ActivityReport(Report):
     strided convolution it is smaller. Additions of a shortcut have a row of their own.
 
     Args:
-        names: Layers, and ``"SITE (shortcut)"`` where shortcuts are added, input first.
-        kinds: ``"conv"``, ``"linear"`` or ``"shortcut"``.
+        names: Layers; ``"SITE (shortcut)"`` where shortcuts are added; ``"SITE (no layer before)"`` where spikes reach
+            a site, or the logits as ``"read-out"``, without a layer between; input first.
+        kinds: ``"conv"``, ``"linear"``, or ``"shortcut"`` for both of the others.
         inputs: What arrives: ``"image"``; ``"spikes"``; ``"pooled"`` spikes behind an average pool; ``"analog"``
             values that are no spikes, as of a layer without a site before it.
         sources: Site names whose spikes arrive, joined by ``" + "``; empty for none.

@@ -103,6 +103,16 @@ def test_a_residual_connection_by_hand():
     assert (macs.sum(), acs.sum()) == (6 + 9 + 6, 8 + 3)
 
 
+def test_what_no_layer_stands_before_is_called_so():
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.AvgPool2d(4), nn.Flatten())
+    snn, _ = converted(network, 1, 4, 4)
+    spikes = torch.zeros(1, 1, 2, 4, 4)
+    spikes[..., 0, 1, 2] = 1
+    report = fired(snn, (1, 4, 4), {"1": spikes})
+    assert report.names == ("0", "read-out (no layer before)")
+    assert report.syn_ops[:, 0].tolist() == [0, 1]
+
+
 def test_an_average_pool_by_hand():
     network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(4, 3))
     snn, _ = converted(network, 1, 4, 4)
