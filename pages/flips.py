@@ -88,6 +88,11 @@ def go_to(step: int) -> None:
     state.renew_choices()
 
 
+def first_page() -> None:
+    """Begin the gallery anew, as its flips are others."""
+    st.session_state["flips-at"] = 0
+
+
 def choose_class(run: "sl.runs.Run", key: str) -> None:
     """The class that the menu names is selected on every page."""
     value = st.session_state[key]
@@ -95,20 +100,26 @@ def choose_class(run: "sl.runs.Run", key: str) -> None:
         selection.clear()
     else:
         selection.choose_class(run, value)
-    st.session_state["flips-at"] = 0
+    first_page()
 
 
 def filtered(
     run: "sl.runs.Run", report: "sl.analysis.FlipReport", step: int, chosen: selection.Selection | None
 ) -> "list[sl.analysis.Flip]":
     """The controls of the gallery, and the flips that they leave, in order."""
-    counts, by_class = report.counts(step), report.by_class(step)
-    per_class = {int(place): int(flips) for place, flips in zip(by_class["class"], by_class["flips"], strict=True)}
+    every, by_class = report.flips(step), report.by_class(step)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        names = {ALL: f"all {sum(counts.values())}"}
-        names |= {kind: f"{sl.figures.FLIP_NAMES[kind]} {counts[kind]}" for kind in sl.analysis.FLIP_KINDS}
+        # Names without counts: a count that changes with T is another option to the browser, and the choice is lost.
+        names = {ALL: "all", **sl.figures.FLIP_NAMES}
         kind = st.segmented_control(
-            "Who is right", list(names), default=ALL, format_func=lambda name: names[name], key="flips-kind", wrap=True
+            "Who is right",
+            list(names),
+            default=ALL,
+            required=True,
+            format_func=names.__getitem__,
+            key="flips-kind",
+            wrap=True,
+            on_change=first_page,
         )
         of = chosen.index if chosen is not None and chosen.image is None else EVERY_CLASS
         options = [EVERY_CLASS, *(int(place) for place in by_class["class"][by_class["images"] > 0])]
@@ -117,7 +128,7 @@ def filtered(
             "True class",
             options,
             index=options.index(of),
-            format_func=lambda place: class_name(report, per_class, place),
+            format_func=lambda place: class_name(report, place),
             key=key,
             width=210,
             on_change=choose_class,
@@ -130,16 +141,19 @@ def filtered(
             format_func=lambda name: flip_gallery.SORTS[name],
             key="flips-sort",
             width=230,
+            on_change=first_page,
         )
-    left = [flip for flip in report.flips(step) if kind in (None, ALL, flip.kind) and of in (EVERY_CLASS, flip.label)]
+    left = [flip for flip in every if kind in (ALL, flip.kind) and of in (EVERY_CLASS, flip.label)]
+    st.caption(
+        f"{len(left)} of the {len(every)} flips at T = {step}"
+        + "; choose all and all classes to see every one" * (len(left) < len(every))
+    )
     return flip_gallery.ordered(report, left, by)
 
 
-def class_name(report: "sl.analysis.FlipReport", per_class: dict[int, int], place: int) -> str:
-    """A class in the menu, with its flips."""
-    if place == EVERY_CLASS:
-        return "all classes"
-    return f"{label.name(report.classes[place], 24)} ({per_class[place]} flips)"
+def class_name(report: "sl.analysis.FlipReport", place: int) -> str:
+    """A class in the menu."""
+    return "all classes" if place == EVERY_CLASS else label.name(report.classes[place], 24)
 
 
 def told_of(report: "sl.analysis.FlipReport", step: int, chosen: selection.Selection | None) -> None:

@@ -43,6 +43,19 @@ def test_real_flips_at_first_sight(at_page, bundled):
     assert any("--num-steps 2 --until 32" in block.value for block in at.code)
 
 
+def test_who_is_right_stays_chosen_when_t_changes(at_page, bundled):
+    report = bundled[VGG].reports["flips"]
+    at = at_page("flips", T="2")
+    at.segmented_control(key="flips-kind").set_value("good").run()
+    at.query_params["T"] = "4"
+    at.run()
+    assert not at.exception
+    assert at.segmented_control(key="flips-kind").value == "good"
+    wanted = [flip for flip in report.flips(4) if flip.kind == "good"]
+    assert [card.label for card in cards(at)] == [f"Image {flip.image}" for flip in wanted[: flip_gallery.A_PAGE]]
+    assert f"{len(wanted)} of the {len(report.flips(4))} flips at T = 4" in said(at)
+
+
 def test_a_card_selects_its_image_for_every_page(at_page, bundled):
     report = bundled[VGG].reports["flips"]
     at = at_page("flips")
