@@ -159,6 +159,7 @@ function select(view, row) {
   }
   view.row = row;
   view.selected = row.sites;
+  commitSite(view);
 }
 
 function hover(view, row) {
