@@ -11,12 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from snnlab.activations import ActivationSpec
 from snnlab.analysis import accuracy_vs_steps
-from snnlab.analysis.reports.gain import t_interval
+from snnlab.analysis.reports.gain import paired_difference
 from snnlab.cli.train import gain_as_json
 from snnlab.converters.apply import convert
 from snnlab.core.files import write_atomically
@@ -87,13 +86,8 @@ def from_scratch(seeds: int, state: Path) -> dict[str, Any]:
 
 
 def _paired(arm: list[dict[str, float]], control: list[dict[str, float]]) -> dict[str, Any]:
-    """Mean of the differences seed by seed, and the 95 % t interval over seeds."""
-    found = {}
-    for key in control[0]:
-        differences = np.array([one[key] - other[key] for one, other in zip(arm, control, strict=True)])
-        low, high = t_interval(differences)
-        found[key] = {"mean": float(differences.mean()), "low": low, "high": high}
-    return found
+    """Differences seed by seed, of the ANN and at every T."""
+    return {key: paired_difference([one[key] for one in arm], [one[key] for one in control]) for key in control[0]}
 
 
 def write(name: str, values: dict[str, Any]) -> None:

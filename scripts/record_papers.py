@@ -18,7 +18,7 @@ import torch
 
 from snnlab.analysis.accuracy import predict
 from snnlab.analysis.reports import wilson_interval
-from snnlab.analysis.reports.gain import t_interval
+from snnlab.analysis.reports.gain import paired_difference
 from snnlab.cli.train import gain_as_json
 from snnlab.converters.apply import convert
 from snnlab.core.files import write_atomically
@@ -45,6 +45,7 @@ BLOCKS = ("post_act", "pre_act", "dual_neuron")
 LEVELS = {"clipped_relu": None, "qcfs": 4}
 """Source activation -> its levels L."""
 
+FROM_SCRATCH_FILES = {"clipped_relu": "resnet-from-scratch", "qcfs": "resnet-from-scratch-qcfs"}
 METHODS = {"plain": "qcfs", "ttrbr": "ttrbr", "ecl": "ecl"}
 FOLDER = Path("results") / "ttrbr-ecl"
 
@@ -139,15 +140,12 @@ def read(checkpoint: Checkpoint, limit: int | None) -> dict[str, Any]:
 
 
 def _paired(rows: list[dict[str, Any]], block: str, activation: str, method: str) -> dict[str, Any]:
-    """A method over the plain conversion of the same networks: mean over seeds, and the 95 % t interval."""
+    """A method over the plain conversion of the same networks, at every T."""
     same = [row for row in rows if (row["block"], row["activation"]) == (block, activation)]
-    found = {}
-    for step in map(str, sorted(STEPS)):
-        differences = np.array([row[method][step] - row["plain"][step] for row in same])
-        low, high = t_interval(differences)
-        bounds = {"low": low, "high": high} if len(same) > 1 else {"low": None, "high": None}
-        found[step] = {"mean": float(differences.mean()), **bounds}
-    return found
+    return {
+        step: paired_difference([row[method][step] for row in same], [row["plain"][step] for row in same])
+        for step in map(str, sorted(STEPS))
+    }
 
 
 def write(name: str, values: dict[str, Any]) -> None:
@@ -170,8 +168,9 @@ def main() -> None:
     if options.only != "from-scratch":
         write(NAME, fine_tuning(options.seeds, options.state))
     if options.only != "fine-tuning":
-        chosen = {"blocks": options.blocks, "activations": options.activations}
-        write("resnet-from-scratch", from_scratch(options.seeds, options.state, **chosen))
+        for activation in options.activations:
+            found = from_scratch(options.seeds, options.state, blocks=options.blocks, activations=[activation])
+            write(FROM_SCRATCH_FILES[activation], found)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What training with noise brings over the same training without."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -299,6 +300,22 @@ def t_interval(values: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     half = student_t(n - 1) * float(np.std(values, ddof=1)) / np.sqrt(n)
     return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def paired_difference(values: Sequence[float], control: Sequence[float]) -> dict[str, float | None]:
+    """Mean of the differences pair by pair and its 95 % t interval, plain values; without bounds for a single pair.
+
+    Args:
+        values: One value a seed.
+        control: The control's, on the same seeds.
+
+    Example:
+        >>> paired_difference([0.75], [0.5])
+        {'mean': 0.25, 'low': None, 'high': None}
+    """
+    differences = np.asarray(values) - np.asarray(control)
+    bounds = t_interval(differences) if len(differences) > 1 else (None, None)
+    return {"mean": float(differences.mean()), "low": bounds[0], "high": bounds[1]}
 
 
 @lru_cache(maxsize=128)
