@@ -251,6 +251,8 @@ def draw(view: shell.View, run: "sl.runs.Run") -> None:
             f"says **{label.points(predicted.gap)}**." if predicted else f"was not evaluated at T = {first.step}."
         )
     st.markdown(said)
+    for sentence in reports.conversion(run).chosen_on(run.recipe.data.split):
+        st.warning(label.md(sentence, 300), icon=":material/balance:")
     say_images(rows, titles)
     drawn = curves.figure(titles, log_steps=log_steps, within=within, noise=noise, literature=tuple(literature))
     show.figure(drawn, "accuracy-figure")

@@ -250,7 +250,8 @@ def draw(run: sl.runs.Run, view: shell.View) -> None:
         )
     else:
         st.caption("Nothing is edited by hand. Double-click a threshold or a v(0) to change it, or apply one to many.")
-    for sentence in reports.conversion(run).told:
+    conversion = reports.conversion(run)
+    for sentence in (*conversion.told, *conversion.chosen_on(run.recipe.data.split)):
         st.caption(label.md(sentence, 600))
     figures = draw_figure(run, target, effect)
     tuning, tried = draw_tuning(run)

@@ -25,6 +25,7 @@ from snnlab.cli.noise import fit_noise
 from snnlab.cli.running import check_figure_path, execute, steps_of
 from snnlab.cli.tournament import tournament
 from snnlab.cli.train import train
+from snnlab.cli.train_new import train_new
 from snnlab.core.errors import CheckpointError, RecipeError
 from snnlab.core.registry import card
 
@@ -239,6 +240,7 @@ def _evaluate_exactly(flags: opt.Flags, steps: tuple[int, ...], device: str, jso
     typer.echo(f"  ANN      {first.ann_accuracy:8.2%}  {first.ann_interval[0]:.2%} to {first.ann_interval[1]:.2%}")
     for t, accuracy, (low, high) in rows:
         typer.echo(f"  T = {t:<4} {accuracy:8.2%}  {low:.2%} to {high:.2%}")
+    _tell_chosen(found[0][1])
 
 
 def _latency(run: "Run", steps: Iterable[int]) -> dict[str, Any]:
@@ -249,6 +251,11 @@ def _latency(run: "Run", steps: Iterable[int]) -> dict[str, Any]:
 def _tell_latency(run: "Run") -> None:
     if run.conversion.warm_up_steps:
         typer.echo(f"  counted after {run.conversion.warm_up_steps} steps of warm-up: total latency T + that")
+
+
+def _tell_chosen(run: "Run") -> None:
+    for sentence in run.conversion.chosen_on(run.recipe.data.split):
+        warn(sentence)
 
 
 def _print_prefix(run: "Run", looks: int | None, json: bool) -> None:
@@ -283,6 +290,7 @@ def _print_prefix(run: "Run", looks: int | None, json: bool) -> None:
     typer.echo(f"  ANN      {curve.ann_accuracy:8.2%}  {ann_low:.2%} to {ann_high:.2%}")
     for t, accuracy in enumerate(curve.snn_accuracy):
         typer.echo(f"  T = {t + 1:<4} {accuracy:8.2%}  {low[t]:.2%} to {high[t]:.2%}")
+    _tell_chosen(run)
 
 
 @app.command()
@@ -434,6 +442,7 @@ def doctor(json: opt.Json = False) -> None:
 
 app.command("tournament")(_verb(opt.takes_flags(without=("method", "set", "site", "num_steps"))(tournament)))
 app.command("train")(_verb(opt.takes_flags(without=("num_steps",))(train)))
+app.command("train-new")(_verb(train_new))
 
 
 @data_app.command("fetch")

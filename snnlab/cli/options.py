@@ -24,7 +24,8 @@ Architecture = Annotated[
     str | None, typer.Option(help="What the file cannot tell: an architecture's name, or a YAML list of layers.")
 ]
 Levels = Annotated[int | None, typer.Option(help="Quantization levels L of a QCFS network whose file does not tell.")]
-DatasetOption = Annotated[str | None, typer.Option(help=f"One of {', '.join(DATASETS)}; default: the checkpoint's.")]
+DATASET_NAMES = f"One of {', '.join(DATASETS)}."
+DatasetOption = Annotated[str | None, typer.Option(help=f"{DATASET_NAMES[:-1]}; default: the checkpoint's.")]
 DataDir = Annotated[str | None, typer.Option(help="Folder that holds the dataset's folder (or the .npz file).")]
 Split = Annotated[str | None, typer.Option(help="train, calibration, validation, dev (default) or test.")]
 Limit = Annotated[int | None, typer.Option(help="First images of the split; default: all.")]
@@ -115,7 +116,7 @@ def make_recipe(flags: Flags, *, snapshots: tuple[int, ...] | None = None) -> Re
         values,
         "checkpoint",
         source=flags.checkpoint,
-        architecture=_architecture(flags.architecture),
+        architecture=read_architecture(flags.architecture),
         levels=flags.levels,
     )
     if flags.recipe and flags.checkpoint:
@@ -162,7 +163,8 @@ def _from_checkpoint(flags: Flags) -> dict[str, Any]:
         raise RecipeError("Name a checkpoint (a file or a bundled name), or give --recipe FILE.yaml.")
     from snnlab.io import load_checkpoint  # torch: only when there is something to open
 
-    known = load_checkpoint(flags.checkpoint, architecture=_architecture(flags.architecture), levels=flags.levels).card
+    declared = read_architecture(flags.architecture)
+    known = load_checkpoint(flags.checkpoint, architecture=declared, levels=flags.levels).card
     if flags.dataset is None and known.dataset is None:
         raise RecipeError(f"{known.name} does not tell its dataset; give --dataset, one of {', '.join(DATASETS)}.")
     if flags.num_steps is None:
@@ -175,7 +177,7 @@ def _from_checkpoint(flags: Flags) -> dict[str, Any]:
     }
 
 
-def _architecture(text: str | None) -> Any:
+def read_architecture(text: str | None) -> Any:
     """A name, a file, a line of layers, or JSON as the app shows it."""
     if text is None or not text.lstrip().startswith(("{", "[")):
         return text

@@ -40,7 +40,11 @@ Augment = Annotated[
     typer.Option(help="crop, flip, autoaugment, cutout, with commas; or none. Default: crop,flip; crop for digits."),
 ]
 ActivationName = Annotated[
-    str | None, typer.Option(help="Activation to train with: nq, or one of your own with --load. Default: nq.")
+    str | None,
+    typer.Option(
+        help="Activation to train with: nq, or one of your own with --load. Default: that of the checkpoint where it "
+        "is your own, else nq."
+    ),
 ]
 TrainLevels = Annotated[int | None, typer.Option(help="Quantization levels L to train with; default: its own.")]
 Smoothing = Annotated[float | None, typer.Option(help="Share of the target spread over all classes. Default: 0.")]
@@ -110,6 +114,11 @@ def train(
     from snnlab.sweeps.run import experiment_run
     from snnlab.training.devices import helping
 
+    if flags.checkpoint is None and flags.recipe is None:
+        raise RecipeError(
+            "Name the checkpoint to fine-tune (a file or a bundled name), or give --recipe FILE.yaml; train-new trains "
+            "from random weights."
+        )
     recipe = experiment_recipe(
         flags,
         steps=None if num_steps is None else _steps(num_steps),
@@ -120,7 +129,7 @@ def train(
             "images": images,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
-            "augment": None if augment is None else [] if augment == "none" else _words(augment),
+            "augment": None if augment is None else augmentations(augment),
             "activation": activation,
             "levels": train_levels,
             "label_smoothing": label_smoothing,
@@ -172,6 +181,11 @@ def train(
         typer.echo(line)
 
 
+def augmentations(text: str) -> list[str]:
+    """What ``--augment`` names."""
+    return [] if text == "none" else _words(text)
+
+
 def experiment_recipe(
     flags: opt.Flags,
     *,
@@ -191,6 +205,9 @@ def experiment_recipe(
     """
     if steps is not None and (not steps or min(steps) < 1):
         raise RecipeError(f"--num-steps {','.join(map(str, steps))!r} needs at least one T, each 1 or more.")
+    from snnlab.core.recipe import ExperimentChoice
+    from snnlab.core.registry import is_quantized
+
     given = None if flags.recipe is None else opt.make_recipe(flags)
     known = given.experiment if given is not None else None
     asked = steps or (known.steps if known is not None else (2,))
@@ -202,6 +219,9 @@ def experiment_recipe(
         typed = {"epochs": 12, "noise": "re_estimate", **typed}
         if base.data.dataset in ("digits", "mnist"):
             typed.setdefault("augment", ["crop"])  # digits are not mirrored
+        typed.setdefault("activation", _usual_activation(base))
+        if arms is None and known is None and not is_quantized(typed["activation"]):
+            experiment["arms"] = [arm for arm in ExperimentChoice().arms if arm != "control_L"]  # there is no L
     drawn = {name: value for name, value in (noise or {}).items() if value is not None}
     if profile is not None:
         drawn |= {"std": read_profile(profile, asked[0]), "multipliers": {}, "scale": 1.0}
@@ -233,6 +253,16 @@ def experiment_recipe(
     if profile is not None and "profile" not in made.experiment.arms:
         raise RecipeError("--profile is given, but the arm profile is not among --arms; add it, or leave the file out.")
     return made
+
+
+def _usual_activation(recipe: "Recipe") -> str:
+    from snnlab.core.registry import usual_activation
+    from snnlab.io import load_checkpoint
+
+    base = recipe.checkpoint
+    return usual_activation(
+        load_checkpoint(base.source, architecture=base.architecture, levels=base.levels).card.activation
+    )
 
 
 def warner() -> "Callable[[LiveEpoch], None]":

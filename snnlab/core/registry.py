@@ -355,6 +355,15 @@ def card(name: str, kind: Kind = "converter") -> MethodCard:
     return _entry(name, kind).card
 
 
+def usual_activation(before: str) -> str:
+    """What a network is trained with unless another is asked for: its own activation where that is one of a user's.
+
+    Args:
+        before: Activation of the checkpoint; those of snnlab give way to QCFS, with the noise of the arm.
+    """
+    return "nq" if before in ACTIVATIONS else before
+
+
 def is_quantized(activation: str) -> bool:
     """Whether an activation of this kind has quantization levels L; no for one that is not known here."""
     holder = _registered.get(_key("activation", activation))

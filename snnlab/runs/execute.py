@@ -384,7 +384,7 @@ def finished(
         recipe=prepared.recipe,
         reports=reports,
         card=_shaped(prepared.checkpoint.card.to_dict(), recording.sites),
-        notes=(*prepared.notes, *conversion.told),
+        notes=(*prepared.notes, *conversion.told, *conversion.chosen_on(prepared.recipe.data.split)),
         environment=environment(seconds=time.perf_counter() - started, threads=torch.get_num_threads(), device=device),
         verb=verb,
     )

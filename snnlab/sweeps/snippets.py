@@ -23,7 +23,8 @@ def as_train_cli(recipe: Recipe, *, profile: str = "profile.yaml", folder: str =
         words += ["--profile", profile] + ["--freeze"] * (training.noise == "freeze")
     words += ["--seeds", str(choice.seeds), "--epochs", str(training.epochs)]
     words += ["--num-steps", ",".join(map(str, choice.steps))]
-    if training.activation != usual.activation:
+    # A checkpoint with an activation of the user's own trains with that unless told otherwise.
+    if training.activation != usual.activation or recipe.checkpoint.code is not None:
         words += ["--activation", training.activation]
     if training.images:
         words += ["--images", str(training.images)]

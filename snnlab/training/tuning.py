@@ -14,6 +14,7 @@ from snnlab.calibration import NoiseProfile
 from snnlab.core.errors import ConversionError, RecipeError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.core.recipe import AdaptorChoice, TrainingChoice
+from snnlab.core.registry import usual_activation
 from snnlab.data import ImageSplit
 from snnlab.io import Checkpoint
 from snnlab.training.batches import Batches
@@ -59,7 +60,8 @@ def fine_tune(
             ``images``, ...
 
     Returns:
-        A new checkpoint with QCFS activations, or those that were chosen: noise is no part of what is converted.
+        A new checkpoint with QCFS activations, with the base's own where they are of a user's file, or with those that
+        were chosen: noise is no part of what is converted.
 
     Raises:
         ConversionError: The profile names sites that the network has not.
@@ -69,6 +71,7 @@ def fine_tune(
     name = dataset or checkpoint.card.dataset
     if name in ("digits", "mnist"):
         training.setdefault("augment", ("crop",))  # digits are not mirrored
+    training.setdefault("activation", usual_activation(checkpoint.card.activation))
     if profile is not None and adaptor is not None:
         raise RecipeError("A profile and an adaptor are two kinds of noise; give one of them.")
     try:

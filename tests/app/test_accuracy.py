@@ -43,6 +43,21 @@ def noisy(store):
     return found[0], found[0].reports["noise"]
 
 
+@pytest.mark.parametrize("page", ["accuracy", "conversion"])
+def test_accuracy_read_where_the_method_chose_says_so(at_page, store, analysed, page):
+    run = analysed[VGG]
+    found = {"negative_fraction": {"note": "ecl chose.", "split": "validation"}}
+    chosen = dataclasses.replace(run.conversion, method="ecl", findings=found)
+    reports = {**run.reports, "conversion": chosen}
+    note = "ecl made its choice on validation, and accuracies on the same images flatter it: read them on dev."
+    for split, run_id in (("validation", "a" * 32), ("dev", "b" * 32)):
+        stored = dataclasses.replace(run, id=run_id, recipe=run.recipe.changed(data={"split": split}), reports=reports)
+        store.save(stored)
+        at = at_page(page, run=run_id)
+        told = said(at) + "\n".join(element.value for element in at.warning)
+        assert (note in told.replace("\\", "")) == (split == "validation")
+
+
 def test_the_chart_is_neither_rebuilt_nor_changed_by_t(at_page, monkeypatch):
     made = []
     original = sl.figures.Figure.plotly

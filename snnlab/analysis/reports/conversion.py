@@ -65,6 +65,16 @@ class ConversionReport(Report):
             )
         return tuple(told)
 
+    def chosen_on(self, split: str) -> tuple[str, ...]:
+        """One sentence where the method chose something on this very split: accuracies read there flatter it."""
+        if not any(found.get("split") == split for found in self.findings.values()):
+            return ()
+        other = "dev" if split != "dev" else "other images"
+        return (
+            f"{self.method} made its choice on {split}, and accuracies on the same images flatter it: read them on "
+            f"{other}.",
+        )
+
     def tuning(self) -> pd.DataFrame | None:
         """What a method that searches thresholds tried, one row a site; None where it searches none.
 

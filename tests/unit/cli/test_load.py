@@ -4,9 +4,13 @@ import os
 
 import pytest
 
+import snnlab as sl
 from snnlab.cli import launcher
+from snnlab.cli import options as opt
+from snnlab.cli.train import experiment_recipe
 from snnlab.core import loaded, registry
 from snnlab.runs import Store
+from snnlab.sweeps.bench import open_bench
 from snnlab.sweeps.places import training_settings
 from snnlab.sweeps.snippets import as_train_cli
 from tests.own_code import ACTIVATION, CALIBRATION, EXAMPLE, own_code  # noqa: F401
@@ -65,13 +69,34 @@ def test_train_with_an_activation_of_ones_own(tmp_path, monkeypatch):
     assert "There is no activation 'soft_stairs'" in error(*words)
 
 
+def test_a_checkpoint_with_an_activation_of_ones_own_is_trained_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_STORE", str(tmp_path / "runs.sqlite"))
+    monkeypatch.setenv(loaded.VARIABLE, str(ACTIVATION))
+    loaded.load_named()
+    own = sl.training.fine_tune(sl.example(VGG), activation="soft_stairs", epochs=1, images=16, batch_size=16)
+    file = tmp_path / "own.safetensors"
+    own.save(file)
+    assert sl.training.fine_tune(own, epochs=1, images=16, batch_size=16).card.activation == "soft_stairs"
+    made = experiment_recipe(opt.Flags(checkpoint=str(file)), steps=(2,))
+    assert made.training.activation == "soft_stairs"
+    assert "control_L" in made.experiment.arms, "soft_stairs has levels"
+    asked = experiment_recipe(opt.Flags(checkpoint=str(file)), steps=(2,), training={"activation": "nq"})
+    assert asked.training.activation == "nq"
+    assert "--activation nq" in as_train_cli(open_bench(asked).recipe)
+    assert experiment_recipe(opt.Flags(checkpoint=VGG), steps=(2,)).training.activation == "nq"
+
+    monkeypatch.setattr(registry, "is_quantized", lambda activation: False)
+    assert "control_L" not in experiment_recipe(opt.Flags(checkpoint=str(file)), steps=(2,)).experiment.arms
+
+
 def test_levels_of_T_need_an_activation_with_levels(tmp_path):
     text = ACTIVATION.read_text().replace('needs=("levels",)', "needs=()")
     body = text.index("        x = torch")
     path = tmp_path / "mine.py"
     path.write_text(text[:body] + "        return torch.clamp(z / self.threshold, 0.0, 1.0) * self.threshold\n")
     words = ("train", VGG, "--load", path, "--activation", "soft_stairs", "--num-steps", 2, "--seeds", 1)
-    assert "The arm control_L trains with L = T, and soft_stairs has no levels; leave it out." in error(*words)
+    told = error(*words, "--arms", "control,control_L")
+    assert "The arm control_L trains with L = T, and soft_stairs has no levels; leave it out." in told
 
 
 def test_a_file_that_raises_stops_the_verb(tmp_path, monkeypatch):

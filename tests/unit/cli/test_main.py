@@ -164,6 +164,18 @@ def test_what_ecl_chose_is_told_with_the_comparison(tmp_path):
     assert sl.load_snn(tmp_path / "snn.safetensors").findings == told["findings"]
 
 
+def test_accuracy_read_where_ecl_chose_comes_with_a_note():
+    words = ["evaluate", VGG, "--method", "ecl", "--limit", "20", "--num-steps", "2"]
+    note = "ecl made its choice on validation, and accuracies on the same images flatter it: read them on dev."
+    assert as_json(*words, "--split", "validation")["notes"][-1] == note
+    assert note not in as_json(*words)["notes"]
+    given = as_json(*words, "--split", "validation", "--set", "negative_fraction=-0.5")
+    assert note not in given["notes"], "nothing was chosen"
+    said = runner.invoke(app, [*words, "--split", "validation"])
+    assert f"note: {note}" in said.stderr
+    assert f"note: {note}" not in runner.invoke(app, words).stderr
+
+
 def test_the_python_line_of_a_method_that_needs_more_runs():
     from snnlab.core.recipe import Recipe
     from snnlab.runs.snippets import as_python

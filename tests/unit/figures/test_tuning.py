@@ -34,5 +34,6 @@ def test_a_conversion_that_searched_nothing_is_refused_in_a_sentence():
     assert conversion().tuning() is None
     assert conversion().told == ()
     assert tuned().told == ("It was searched.",)
+    assert tuned().chosen_on("dev") == conversion().chosen_on("calibration") == ()
     with pytest.raises(SnnlabError, match="percentile_norm does not search thresholds"):
         threshold_tuning(conversion())

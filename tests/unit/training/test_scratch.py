@@ -38,12 +38,15 @@ def test_equal_seeds_give_equal_weights_and_a_stopped_training_goes_on(tmp_path)
     ("architecture", "changed", "error", "said"),
     [
         ({**SMALL, "block": "mid_act"}, {}, CheckpointError, "block is one of post_act, pre_act, dual_neuron"),
-        ("resnet20-B-pre_act", {}, DataError, r"takes images of shape \(3, 32, 32\), digits has \(1, 8, 8\)"),
+        ({**SMALL, "in_channels": 3}, {}, DataError, r"takes images of shape \(3, 8, 8\), digits has \(1, 8, 8\)"),
+        ("vgg16", {}, CheckpointError, "input_size 8 is too small"),
         ({**SMALL, "num_classes": 3}, {}, DataError, "tells 3 classes apart, digits has 10"),
         (SMALL, {"activation": "gelu"}, RecipeError, "a new network is trained with relu, clipped_relu, qcfs"),
         (SMALL, {"activation": "qcfs"}, RecipeError, "give L with qcfs"),
         (SMALL, {"levels": 4}, RecipeError, "give L with qcfs"),
         (SMALL, {"epochs": 0}, RecipeError, "^epochs: "),
+        (SMALL, {"activation": "qcfs", "levels": 0}, RecipeError, "^levels: "),
+        (SMALL, {"first_threshold": 0.0}, RecipeError, "first_threshold is 0; thresholds start at a number above 0"),
     ],
 )
 def test_bad_choices_are_named(architecture, changed, error, said):
