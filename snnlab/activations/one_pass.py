@@ -1,4 +1,4 @@
-"""Quantization in one pass over memory, where torch would take one for each of its operations."""
+"""Activations in one pass over memory, where torch would take one for each of its operations."""
 
 from typing import Any
 
@@ -23,12 +23,36 @@ class Quantize(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """Gradients for ``z`` and for the threshold."""
         z, a, threshold = ctx.saved_tensors
-        grad = grads[0] if grads[0].stride() == z.stride() else torch.empty_like(z).copy_(grads[0])
-        grad_z = torch.empty_like(z)
+        grad, grad_z = _laid_out_as(z, grads[0]), torch.empty_like(z)
         value = np.float32(threshold.item())
         total = _gradients(in_order(z), in_order(a), in_order(grad), value, in_order(grad_z)) / value
         of_z, of_threshold, _ = ctx.needs_input_grad
         return grad_z if of_z else None, threshold.new_tensor(total) if of_threshold else None, None
+
+
+class Clip(torch.autograd.Function):
+    """Clipping of float32 numbers to [0, threshold] on a CPU; ``in_order`` says for which tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, threshold: Tensor) -> Tensor:
+        """Clip ``z``, any shape, activation units."""
+        a = torch.empty_like(z)
+        _clip(in_order(z), np.float32(threshold.item()), in_order(a))
+        ctx.save_for_backward(z, threshold)
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Gradients for ``z`` and for the threshold."""
+        z, threshold = ctx.saved_tensors
+        grad, grad_z = _laid_out_as(z, grads[0]), torch.empty_like(z)
+        total = _clip_gradients(in_order(z), in_order(grad), np.float32(threshold.item()), in_order(grad_z))
+        of_z, of_threshold = ctx.needs_input_grad
+        return grad_z if of_z else None, threshold.new_tensor(total) if of_threshold else None
+
+
+def _laid_out_as(z: Tensor, grad: Tensor) -> Tensor:
+    return grad if grad.stride() == z.stride() else torch.empty_like(z).copy_(grad)
 
 
 def in_order(values: Tensor) -> np.ndarray | None:
@@ -71,4 +95,25 @@ def _gradients(z, a, grad, threshold, grad_z):  # type: ignore[no-untyped-def]
         inside = (ratio >= zero) & (ratio <= one)
         grad_z[j] = grad[j] if inside else zero
         total += np.float64(grad[j]) * np.float64(a[j] - (z[j] if inside else zero))
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _clip(z, threshold, out):  # type: ignore[no-untyped-def]
+    """As ``ClippedReLU.forward``; what is not a number stays so."""
+    zero = z.dtype.type(0)
+    for j in range(len(z)):
+        positive = zero if z[j] < zero else z[j]
+        out[j] = threshold if positive > threshold else positive
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc"})
+def _clip_gradients(z, grad, threshold, grad_z):  # type: ignore[no-untyped-def]
+    """Fill the gradient of z; the gradient of the threshold, in float64."""
+    zero = z.dtype.type(0)
+    total = 0.0
+    for j in range(len(z)):
+        above = max(z[j], zero) > threshold
+        grad_z[j] = zero if above | (z[j] < zero) else grad[j]
+        total += np.float64(grad[j]) if above else 0.0
     return total
