@@ -49,6 +49,8 @@ def method_form(run: sl.runs.Run) -> None:
         before = now["parameters"] if name == now["method"] else {}
         parameters = own_method.parameters_form(key, methods[name], before)
     st.caption(f"{methods[name].summary}  \n{label.md(own_method.reference(methods[name]), 120)}")
+    if told := own_method.shortest(methods[name], parameters):
+        st.caption(told)
     try:
         edits.change(run, {**now, "method": name, "parameters": parameters})
     except ValueError as error:
@@ -97,7 +99,9 @@ def draw_effect(run: sl.runs.Run, view: shell.View, images: int) -> Effect | Non
     history = edits.of(run)
     effect, job = None, None
     if history.edited:
-        effect, job = edit_effect.ask(run, history.now, view.target, images)
+        # Two conversions are compared at one T, which both can simulate.
+        least = max(map(sl.runs.least_steps, (run.recipe, edits.recipe(run, history.now))))
+        effect, job = edit_effect.ask(run, history.now, max(view.target, least), images)
     if effect is None:
         draw_stored(run, view.target, images)
     else:

@@ -41,6 +41,8 @@ def draw(view: View, run: "sl.runs.Run") -> None:
     if not isinstance(report, sl.analysis.Diagnosis):
         _offer(recipe)
         return
+    if report.num_steps > view.target:
+        st.caption(f"{label.method(recipe)} cannot be simulated to T = {view.target}: it looks at more time-steps.")
     ann, snn = label.percent(report.ann_correct.mean()), label.percent(report.snn_correct.mean())
     split = label.md(report.split.replace("_", " "))
     st.caption(f"T = {report.num_steps} · {split}, {report.images:,} images · ANN {ann}, SNN {snn}")

@@ -62,7 +62,7 @@ def draw(view: View, run: "sl.runs.Run", before: "sl.analysis.AttributionReport 
             format_func=lambda each: TARGETS.get(each, f"class {each}"),
             key=f"explain-target-{own}",
         )
-        least = _least_steps(run)
+        least = sl.runs.least_steps(run.recipe)
         kept = [t for t in view.steps if t >= least]
         usual = [t for t in (1, 2, 4, 8) if t in kept] or kept[:1]
         steps = st.multiselect(
@@ -75,13 +75,6 @@ def draw(view: View, run: "sl.runs.Run", before: "sl.analysis.AttributionReport 
     if image is None or not steps:
         return None
     return {**image, "method": method, "target": target, "steps": sorted(steps), "baseline": baseline}
-
-
-def _least_steps(run: "sl.runs.Run") -> int:
-    """The smallest T that the run's method takes."""
-    chosen = run.recipe.converter
-    card = next((each for each in sl.methods() if each.name == chosen.method), None)
-    return 1 if card is None else card.least_steps_of(chosen.parameters)
 
 
 def _image(view: View, run: "sl.runs.Run", before: "sl.analysis.AttributionReport | None") -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from pages._ui import device, jobs, label, shell
 IMAGES = 1000
 MOST_IMAGES = 50_000
 STEPS = (8, 16, 32, 64, 128)
+FIRST_STEPS = 32
 TRACES = 3
 
 
@@ -60,15 +61,20 @@ def draw(
             persist_state="session",
             help="The first images of dev; all of them where there are fewer.",
         )
+        least = method.least_steps(parameters)
+        offered = [step for step in STEPS if step >= least] or [least]
+        first = recipe.num_steps if recipe else FIRST_STEPS
         steps = st.selectbox(
             "Simulate to T",
-            STEPS,
-            index=STEPS.index(recipe.num_steps) if recipe and recipe.num_steps in STEPS else STEPS.index(32),
-            key=f"{key}-steps",
+            offered,
+            index=next((place for place, step in enumerate(offered) if step >= first), 0),
+            key=f"{key}-{least}-steps",
             width=140,
             persist_state="session",
             help="One simulation holds every smaller T as well.",
         )
+    if told := shortest(method, parameters):
+        st.caption(told)
     values = {
         "checkpoint": choice,
         "data": {**data, "limit": int(images)},
@@ -78,6 +84,14 @@ def draw(
         "traces": TRACES,
     }
     _convert(key, values)
+
+
+def shortest(method: "sl.MethodCard", parameters: dict[str, Any]) -> str:
+    """Which T a method needs, in a sentence; "" where any will do."""
+    least = method.least_steps(parameters)
+    if least == 1:
+        return ""
+    return f"{method.display_name} looks at the first {least} time-steps, so it is simulated to T = {least} or more."
 
 
 def fits(method: "sl.MethodCard", card: dict[str, Any]) -> bool:

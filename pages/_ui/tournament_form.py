@@ -66,6 +66,8 @@ def _methods(of: str, card: dict[str, Any]) -> list[dict[str, Any]]:
                 st.markdown(f"**{label.md(method.display_name)}**")
                 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
                     each["parameters"] = own_method.parameters_form(f"tournament-{of}-{method.name}", method, {})
+                if told := own_method.shortest(method, each["parameters"]):
+                    st.caption(f"{told} Smaller T are read from that simulation.")
     return held
 
 

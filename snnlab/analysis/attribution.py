@@ -142,12 +142,7 @@ def attribute(
     evidence, correlation, active = _by_site(networks, x, chosen)
     notes += _said_of_sites(names, steps, active)
     restored, restored_predicted = None, None
-    if snn.warm_up_steps and steps:
-        notes.append(
-            f"{snn.method} lets its neurons decide in a warm-up, from what earlier sites emit, so that no single site "
-            "can be restored."
-        )
-    elif steps:
+    if steps:
         restored, restored_predicted = _restored(networks[0], snn, x, steps, chosen)
     return AttributionReport(
         method=method,

@@ -44,8 +44,8 @@ class OffsetSpike(Converter):
             WARM_UP_MARGIN,
             half_or_zero(0.5),
         ),
-        least_steps="rho",
         equation=r"v'(0) = \lambda/2 \mp \max(\lambda, \ldots)\ \text{ where } v(\rho) \notin [0, \lambda)",
+        looks_at="rho",
     )
 
     rho: int = 4

@@ -88,7 +88,8 @@ class MethodCard:
             smaller T gives.
         changes_weights: The spiking network may have other weights than the ANN; what that does to a site counts as
             propagated error.
-        least_steps: Name of the parameter that T has to reach; "" where every T does.
+        looks_at: Parameter that says at how many of the first steps of a sequence the method looks; T may not be
+            smaller. "" where any T will do.
     """
 
     name: str
@@ -103,7 +104,7 @@ class MethodCard:
     equation: str
     depends_on_num_steps: bool = False
     changes_weights: bool = False
-    least_steps: str = ""
+    looks_at: str = ""
 
     @property
     def display_name(self) -> str:
@@ -120,9 +121,9 @@ class MethodCard:
         ]
         return tuple(dict.fromkeys([*self.needs, *extra]))
 
-    def least_steps_of(self, values: Mapping[str, Any]) -> int:
-        """The smallest T that the method takes with these parameter values; those not given are at their defaults."""
-        return int(self.check(values)[self.least_steps]) if self.least_steps else 1
+    def least_steps(self, values: Mapping[str, Any]) -> int:
+        """The smallest T that can be simulated with these parameter values; those not given are at their defaults."""
+        return int(self.check(values)[self.looks_at]) if self.looks_at else 1
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Fill defaults into ``values`` and check every one of them.

@@ -43,6 +43,7 @@ _WHERE = {
     "is_current": "protocol",
     "keep_picture": "storage",
     "keep_upload": "storage",
+    "least_steps": "defaults",
     "line_of": "plain",
     "lineage_of": "protocol",
     "noise_recipe": "defaults",
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
         doubling_steps,
         early_exit_recipe,
         flips_recipe,
+        least_steps,
         noise_recipe,
         why_unfit,
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from snnlab.core.recipe import BESIDE_CONVERSION, AttributionChoice, NoiseChoice, Recipe
 from snnlab.core.registry import MethodCard, is_quantized
+from snnlab.core.registry import card as method_card
 
 DEFAULT_MAX_STEPS = 32
 DEFAULT_IMAGES = 1000
@@ -99,12 +100,22 @@ def default_recipe(
 def diagnosis_recipe(recipe: Recipe, num_steps: int) -> Recipe:
     """The recipe that the app diagnoses: the same chain at one T, on a few hundred images.
 
+    Args:
+        recipe: Of the run in view.
+        num_steps: T; the smallest that its method can simulate where that is larger.
+
     Raises:
         RecipeError: T is below 1.
     """
     limit = min(recipe.data.limit or DIAGNOSED_IMAGES, DIAGNOSED_IMAGES)
     plain = recipe.changed(data={"limit": limit}, traces=0, snapshots=[])
-    return plain.changed(num_steps=num_steps)
+    return plain.changed(num_steps=max(num_steps, least_steps(plain)))
+
+
+def least_steps(recipe: Recipe) -> int:
+    """The smallest T that the recipe's method can simulate; 1 where any will do, or its file is not loaded."""
+    choice = recipe.converter
+    return 1 if choice.code is not None else method_card(choice.method).least_steps(choice.parameters)
 
 
 def noise_recipe(recipe: Recipe, *, targets: Sequence[int] | None = None) -> Recipe:

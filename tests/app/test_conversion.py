@@ -393,3 +393,15 @@ def test_what_a_method_searched_is_told_and_drawn(at_page, pool, store, shipped)
 def test_methods_that_search_nothing_have_no_such_figure(opened):
     at, _ = opened()
     assert not [header.value for header in at.header if "deviation" in header.value]
+
+
+def test_a_method_that_looks_at_more_steps_than_the_target_is_compared_at_those(opened, pool):
+    at, run = opened(T="2")
+    at.selectbox(key=f"edit-{run.id}-0-method").set_value("cos").run()
+    assert not at.exception
+    assert pool.last("probe").arguments["num_steps"] == 4
+    assert not at.error
+    assert "COS looks at the first 4 time-steps, so it is simulated to T = 4 or more." in said(at)
+    at.selectbox(key=f"edit-{run.id}-0-method").set_value("srp").run()
+    assert pool.last("probe").arguments["num_steps"] == 2, "its warm-up is not counted in T"
+    assert "looks at the first" not in said(at)

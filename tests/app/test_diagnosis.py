@@ -102,3 +102,14 @@ def test_nothing_that_stands_out_is_said(at_page, store, shipped, findings):
     run = stored(store, shipped, findings=findings)
     at = at_page("budget", run=run.id[:12], T="2")
     assert "Nothing stands out. Looked for: threshold, weights." in said(at)
+
+
+def test_a_method_that_looks_at_more_steps_is_diagnosed_at_those(at_page, pool, store, shipped):
+    run = shipped["digits-vgg-qcfs-L8"]
+    run = dataclasses.replace(run, id="c5" * 16, recipe=run.recipe.changed(converter={"method": "cos"}))
+    store.save(run, workspace=WORKSPACE)
+    at = at_page("budget", run=run.id[:12], T="2")
+    assert "Not looked for yet at T = 4" in said(at)
+    button(at, "Diagnose").click().run()
+    assert not at.exception
+    assert sl.Recipe.parse(pool.last("diagnosis").arguments["recipe"]).num_steps == 4

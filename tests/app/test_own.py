@@ -244,3 +244,17 @@ def test_what_a_network_was_found_with_is_proposed_in_step_two(at_page, pool, sh
     assert widget(at.selectbox, "Dataset").value == "mnist"
     assert widget(at.text_input, "Folder").value == str(tmp_path)
     assert not at.warning
+
+
+def test_a_method_that_looks_at_many_steps_is_simulated_to_as_many(at_page, pool):
+    at = at_page()
+    widget(at.selectbox, "Method").set_value("cos").run()
+    assert "simulated to T = 4 or more" in captions(at)
+    assert widget(at.selectbox, "Simulate to T").value == 32
+    for rho, offered, value in ((64, ["64", "128"], 64), (200, ["200"], 200)):
+        widget(at.number_input, "Rho").set_value(rho).run()
+        assert not at.exception
+        steps = widget(at.selectbox, "Simulate to T")
+        assert (steps.options, steps.value) == (offered, value)
+    widget(at.button, "Convert and analyse").click().run()
+    assert sl.Recipe.parse(last(pool).arguments["recipe"]).num_steps == 200

@@ -58,7 +58,7 @@ def test_the_form_hands_over_who_fits(at_page, shipped, pool):
     assert recipe.tournament.steps == (4, 8, 16, 32)
     assert (recipe.tournament.seeds, recipe.data.split, recipe.converter.method) == (2, "dev", "max_norm")
     assert "0 of 10 cells are done" in markdown(at)
-    assert "Max norm, seed 0" in markdown(at)
+    assert "at T = 4, seed 0" in markdown(at), "few time-steps first"
 
 
 def test_a_choice_that_is_none_is_refused(at_page, shipped):
@@ -134,3 +134,10 @@ def test_the_runs_page_leads_to_its_own_page(shipped, store):
     assert runs_open.page_of(row, "tournament") == "Tournament"
     assert runs_open.page_of(row, "accuracy") == "", "that of its first cell belongs to no page"
     assert runs_detail.lines(run).startswith("snnlab tournament digits-vgg-relu")
+
+
+def test_the_form_tells_which_steps_a_method_needs(at_page, shipped):
+    at = at_page("tournament", run=shipped["digits-resnet-qcfs-L4"].id[:12])
+    assert "looks at the first" not in markdown(at)
+    next(element for element in at.get("button_group") if "Methods" in element.label).set_value(["qcfs", "cos"]).run()
+    assert "COS looks at the first 4 time-steps, so it is simulated to T = 4 or more." in markdown(at)

@@ -291,9 +291,9 @@ def test_saving_and_loading_reproduces_the_recording(method, tmp_path):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_card_names_the_least_steps(method, network, grid_images):
     card = registry.card(method)
-    for parameters in ({}, {card.least_steps: 7} if card.least_steps else {}):
+    for parameters in ({}, {card.looks_at: 7} if card.looks_at else {}):
         snn = conversion(network, grid_images, method, **parameters)
-        assert card.least_steps_of(quick(method) | parameters) == snn.least_steps
+        assert card.least_steps(quick(method) | parameters) == snn.least_steps
 
 
 def test_every_method_is_documented_and_cited():

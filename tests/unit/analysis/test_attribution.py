@@ -274,14 +274,15 @@ def test_the_site_that_brings_the_answer_back_is_named():
     assert report.restored_frame()["returns"].tolist().count(True) == row["returning"]
 
 
-def test_a_warm_up_is_not_restored_and_starts_at_the_least_steps(grid_network, grid_images):
+def test_a_warm_up_is_restored_too_and_starts_at_the_least_steps(grid_network, grid_images):
     cos = sl.convert(grid_network, "cos", rho=3)
     report = attribute(grid_network, cos, grid_images[0], method="saliency")
     assert report.steps == (3, 4, 8)
-    assert report.restored is None
-    assert "no single site can be restored" in report.notes[-1]
-    assert report.restored_frame().empty
-    assert report.restored_summary().empty
+    logits = sl.simulate(cos, grid_images[:1], num_steps=8).logits[[2, 3, 7], 0, report.target]
+    assert report.restored[:, 0] == pytest.approx(logits, abs=1e-6)
+    with torch.no_grad():
+        ann = float(grid_network(grid_images[:1])[0, report.target])
+    assert report.restored[:, -1] == pytest.approx(ann, abs=1e-5)  # behind the last site all is linear
 
 
 def test_a_map_that_is_tiny_beside_the_ann_s_is_told(small, image):

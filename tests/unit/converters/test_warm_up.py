@@ -11,7 +11,9 @@ import snnlab as sl
 from snnlab.converters.apply import convert
 from snnlab.core.errors import ConversionError, RecipeError, ShapeError, SimulationError
 from snnlab.core.histogram import CLASSES
+from snnlab.core.registry import card
 from snnlab.neurons import MaskedIntegrateFire, OffsetIntegrateFire, offset_start
+from snnlab.runs.defaults import default_recipe, diagnosis_recipe
 from snnlab.simulation import simulate
 from tests.conftest import Branched, on_grid
 from tests.reference.warm_up import cos_literally, shown, srp_literally, thresholds_of
@@ -181,3 +183,11 @@ def test_neurons_alone_say_what_they_lack():
         OffsetIntegrateFire(1.0, warm_up_steps=0)
     with pytest.raises(ConversionError, match="The margin must be 0 or above; found -1"):
         OffsetIntegrateFire(1.0, margin_fraction=-1.0)
+
+
+@pytest.mark.parametrize(("method", "steps"), [("cos", {"rho": 7}), ("cos", {}), ("srp", {"tau": 7}), ("qcfs", {})])
+def test_the_card_knows_the_smallest_t_that_the_network_takes(method, steps):
+    snn = sl.convert(sl.example("digits-vgg-qcfs-L8").build(), method, **steps)
+    assert card(method).least_steps(steps) == snn.least_steps == (steps.get("rho", 4) if method == "cos" else 1)
+    recipe = default_recipe("digits-vgg-qcfs-L8").changed(converter={"method": method, "parameters": steps})
+    assert diagnosis_recipe(recipe, 2).num_steps == max(2, snn.least_steps)
