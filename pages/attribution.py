@@ -5,7 +5,7 @@ from typing import Any, cast
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, explain, explain_form, jobs, label, runs_open, selection, shell, show, workspace
+from pages._ui import cached, explain, explain_form, jobs, label, runs_open, selection, shell, show
 from pages._ui.derived import choices
 from pages._ui.show import Column
 
@@ -64,7 +64,7 @@ def explanation() -> None:
 def found(run: sl.runs.Run) -> "list[sl.runs.RunRow]":
     """Images that were explained for this conversion, newest first, shipped ones last."""
     wanted = choices(run.recipe)
-    rows = cached.store().list((workspace.current(), cached.LOCAL))
+    rows = cached.store().list(cached.seen())
     own = [
         row
         for row in rows

@@ -69,14 +69,19 @@ def sealed(row: "sl.runs.RunRow") -> bool:
     return row.split == "test"
 
 
+def seen() -> tuple[str, str]:
+    """The workspaces whose runs and marks are listed here: this browser's, and the command line's."""
+    return workspace.current(), LOCAL
+
+
 def rows() -> list[sl.runs.RunRow]:
     """The runs of every kind: shipped ones first, then one's own and the command line's, newest first."""
-    return _listed(store().list((workspace.current(), LOCAL)))
+    return _listed(store().list(seen()))
 
 
 def briefs() -> list[sl.runs.RunRow]:
     """``rows`` of conversions alone, which menus offer and which can be compared with each other."""
-    found = store().list((workspace.current(), LOCAL))
+    found = store().list(seen())
     return _listed([row for row in found if sl.runs.is_conversion(row.verb) and not sealed(row)])
 
 

@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, jobs, workspace
+from pages._ui import cached, jobs
 
 R = TypeVar("R", bound="sl.analysis.Report")
 PROGRESS_PIXELS = 96  # room for what is under way, so that nothing moves when it comes and goes
@@ -49,7 +49,7 @@ class Derived(Generic[R]):
         """
         if (own := self._report(run)) is not None:
             return Found(run, own, False)
-        rows = cached.store().list((workspace.current(), cached.LOCAL))
+        rows = cached.store().list(cached.seen())
         rows = [row for row in rows if row.verb == self.verb and row.sha256 == run.card["sha256"]]
         wanted = choices(run.recipe)
         for row in sorted(rows, key=lambda row: choices(row.recipe) != wanted):

@@ -34,7 +34,7 @@ def find(view: View, problems: list[str]) -> "list[sl.runs.RunRow]":
     found: dict[str, sl.runs.RunRow] = {}
     for wanted in ids:
         try:
-            row = cached.store().row(wanted)
+            row = cached.store().row(wanted, cached.seen())
             found[row.id] = row
         except ValueError as error:
             problems.append(f"{str(error).rstrip('.')}; the others are shown.")

@@ -77,7 +77,7 @@ def draw(view: View, listed: "Sequence[sl.runs.RunRow]", chosen: "list[sl.runs.R
 
 
 def _listed(**search: Any) -> "Sequence[sl.runs.RunRow]":
-    return cached.store().list((workspace.current(), cached.LOCAL), **search)
+    return cached.store().list(cached.seen(), **search)
 
 
 def _filters(rows: "Sequence[sl.runs.RunRow]") -> tuple[str, str, str]:

@@ -194,7 +194,7 @@ def _named(name: Address, otherwise: str, problems: list[str]) -> "sl.runs.RunRo
     if wanted is None:
         return None
     try:
-        row = cached.store().row(wanted)
+        row = cached.store().row(wanted, cached.seen())
         if cached.sealed(row):
             problems.append(
                 f"The run {wanted[:ID_DIGITS]} is on test images, which only Final evaluation shows; {otherwise}."

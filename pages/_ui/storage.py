@@ -32,7 +32,7 @@ def draw() -> None:
     """Numbers, lists and buttons; what cannot be read is one sentence here, and the page stands."""
     try:
         usage = sl.runs.storage.usage(cached.store())
-        runs = [row for row in cached.store().list((workspace.current(), cached.LOCAL)) if not row.shipped]
+        runs = [row for row in cached.store().list(cached.seen()) if not row.shipped]
     except ValueError as error:
         shell.refuse(error)
         return

@@ -5,7 +5,7 @@ from typing import cast
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, jobs, workspace
+from pages._ui import cached, jobs
 from pages._ui.state import View
 from pages._ui.stored import Stored
 
@@ -51,5 +51,5 @@ def to_form(view: View) -> None:
 
 def earlier(sha256: str) -> "list[sl.runs.RunRow]":
     """Stored tournaments with a checkpoint, one's own first, newest first."""
-    rows = cached.store().list((workspace.current(), cached.LOCAL), verb=VERB)
+    rows = cached.store().list(cached.seen(), verb=VERB)
     return [row for row in rows if row.sha256 == sha256 and not cached.sealed(row)]

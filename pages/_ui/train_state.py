@@ -3,7 +3,7 @@
 from typing import cast
 
 import snnlab as sl
-from pages._ui import cached, workspace
+from pages._ui import cached
 from pages._ui.state import View
 from pages._ui.stored import Stored
 
@@ -24,7 +24,7 @@ def shown(view: View, problems: list[str]) -> "sl.runs.Run | None":
 
 def earlier(sha256: str) -> "list[sl.runs.RunRow]":
     """Stored experiments with a checkpoint, newest first."""
-    rows = cached.store().list((workspace.current(), cached.LOCAL))
+    rows = cached.store().list(cached.seen())
     return [row for row in rows if row.verb == VERB and row.sha256 == sha256]
 
 

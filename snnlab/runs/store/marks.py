@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from snnlab.core.errors import StoreError
 from snnlab.runs.store import schema
-from snnlab.runs.store.rows import RunRow
+from snnlab.runs.store.rows import RunRow, composed
 from snnlab.runs.verbs import UNLISTED
 
 LONGEST_TAG = 32
@@ -33,7 +33,7 @@ def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise StoreError("Tags are given as a list of words, not as one text.")
     kept: dict[str, str] = {}
-    for tag in (unicodedata.normalize("NFC", str(given)).strip() for given in tags):
+    for tag in (composed(str(given)).strip() for given in tags):
         if not _TAG.fullmatch(tag) or len(tag) > LONGEST_TAG:
             raise StoreError(
                 f"{tag[:40]!r} is no tag; a tag is one word of at most {LONGEST_TAG} letters, digits and _ - . + : /"
@@ -51,7 +51,7 @@ def checked_note(note: str) -> str:
     Raises:
         StoreError: Too long.
     """
-    lines = note.replace("\r\n", "\n").replace("\r", "\n").strip()
+    lines = composed(note).replace("\r\n", "\n").replace("\r", "\n").strip()
     text = "".join(c for c in lines if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
     if len(text) > LONGEST_NOTE:
         raise StoreError(f"A note has at most {LONGEST_NOTE:,} characters; this one has {len(text):,}.")
@@ -63,15 +63,23 @@ def values(tags: str | None, note: str | None) -> dict[str, Any]:
     return {"tags": tuple(json.loads(tags)) if tags else (), "note": note or ""}
 
 
-def write(connection: sa.Connection, run_id: str, tags: tuple[str, ...] | None, note: str | None) -> None:
-    """Replace what is given, keep what is None, within a writing transaction."""
-    old = connection.execute(sa.select(_marks.c.tags, _marks.c.note).where(_marks.c.run == run_id)).first()
-    said = values(*(old or (None, None)))
-    tags, note = said["tags"] if tags is None else tags, said["note"] if note is None else note
-    connection.execute(_marks.delete().where(_marks.c.run == run_id))
-    if tags or note:
-        packed = json.dumps(list(tags), ensure_ascii=False, separators=(",", ":"))
-        connection.execute(_marks.insert().values(run=run_id, tags=packed, note=note))
+def read(connection: sa.Connection, run_ids: Sequence[str], workspaces: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Run id -> what is said of it, by the first of these workspaces that says anything."""
+    chosen = sa.select(_marks).where(_marks.c.run.in_(run_ids), _marks.c.workspace.in_(workspaces))
+    found = sorted(connection.execute(chosen), key=lambda mark: workspaces.index(mark.workspace), reverse=True)
+    return {mark.run: values(mark.tags, mark.note) for mark in found}
+
+
+def write(
+    connection: sa.Connection, run_id: str, workspaces: Sequence[str], tags: Sequence[str] | None, note: str | None
+) -> None:
+    """Replace what is given, keep what is None and was ``read``, as the first workspace's; in a writing transaction."""
+    said = read(connection, [run_id], workspaces).get(run_id) or values(None, None)
+    packed = json.dumps(list(said["tags"] if tags is None else tags), ensure_ascii=False, separators=(",", ":"))
+    mark = {"run": run_id, "workspace": workspaces[0]}
+    connection.execute(_marks.delete().filter_by(**mark))
+    # Kept when it says nothing: of a shipped run it hides what the command line says.
+    connection.execute(_marks.insert().values(**mark, tags=packed, note=said["note"] if note is None else note))
 
 
 def conditions(text: str, tag: str | None, verb: str | None) -> list[sa.ColumnElement[bool]]:
@@ -79,11 +87,12 @@ def conditions(text: str, tag: str | None, verb: str | None) -> list[sa.ColumnEl
     found: list[sa.ColumnElement[bool]] = []
     found.append(_runs.c.verb.not_in(UNLISTED) if verb is None else _runs.c.verb == verb)
     if tag is not None:
+        tag = composed(tag)
         # Whole, between the quotes that JSON puts around it and that no tag contains.
         quoted = json.dumps(tag.lower(), ensure_ascii=False)
         possible = not _NEVER_IN_TAGS & set(tag)
         found.append(sa.func.lower(_marks.c.tags).contains(quoted, autoescape=True) if possible else sa.false())
-    for word in text.lower().split():
+    for word in composed(text).lower().split():
         columns = [_runs.c.title, _runs.c.checkpoint, _runs.c.verb, _runs.c.split, _marks.c.note]
         if not _NEVER_IN_TAGS & set(word):
             columns.append(_marks.c.tags)
@@ -98,10 +107,10 @@ def fits(row: RunRow, text: str, tag: str | None, verb: str | None) -> bool:
     """Whether a row is found by that search."""
     if row.verb in UNLISTED if verb is None else row.verb != verb:
         return False
-    if tag is not None and tag.lower() not in {each.lower() for each in row.tags}:
+    if tag is not None and composed(tag).lower() not in {each.lower() for each in row.tags}:
         return False
     told = [each.lower() for each in (row.title, row.checkpoint, row.verb, row.split, row.note, *row.tags)]
     return all(
         any(word in each for each in told) or (len(word) >= _PREFIX and row.id.startswith(word))
-        for word in text.lower().split()
+        for word in composed(text).lower().split()
     )

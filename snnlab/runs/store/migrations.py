@@ -2,7 +2,9 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -37,7 +39,10 @@ def bring_up_to_date(engine: sa.Engine, path: Path | str, *, read_only: bool = F
         copy = _copy(path, version) if version == 1 and isinstance(path, Path) else None
         if version == 1:
             _to_version_2(connection)
-        schema.metadata.create_all(connection)  # all that version 3 adds is the table of marks
+        older = _marks_of_version_3(connection) if version == 3 else []
+        schema.metadata.create_all(connection)
+        if version is not None:
+            _to_version_4(connection, older)
         connection.execute(schema.schema.delete())
         connection.execute(schema.schema.insert().values(version=schema.SCHEMA_VERSION))
     if copy is not None:
@@ -103,3 +108,24 @@ def _to_version_2(connection: sa.Connection) -> None:
         connection.execute(schema.runs.insert().values(**kept, **values, workspace=LOCAL, lease=""))
         connection.execute(schema.contents.insert().values(run=run_id, content=content))
     older.drop(connection)
+
+
+def _marks_of_version_3(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """The marks that said not whose they are, taken out of the store."""
+    found = connection.execute(sa.text("SELECT run, tags, note FROM marks")).all()
+    connection.exec_driver_sql("DROP TABLE marks")
+    return found
+
+
+def _to_version_4(connection: sa.Connection, older: Sequence[sa.Row[Any]]) -> None:
+    """Marks say whose they are, of shipped runs the command line's; names and notes are composed, to be found."""
+    columns = (schema.runs.c.id, schema.runs.c.workspace, schema.runs.c.title, schema.runs.c.checkpoint)
+    owners = {}
+    for run in connection.execute(sa.select(*columns)).all():
+        owners[run.id] = run.workspace
+        names = {"title": rows.composed(run.title), "checkpoint": rows.composed(run.checkpoint)}
+        if names != {"title": run.title, "checkpoint": run.checkpoint}:
+            connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(**names))
+    for run_id, tags, note in older:
+        mark = {"run": run_id, "workspace": owners.get(run_id, LOCAL), "tags": tags, "note": rows.composed(note)}
+        connection.execute(schema.marks.insert().values(**mark))

@@ -1,6 +1,7 @@
 """A run in a list: what menus need of it, without its reports."""
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -60,6 +61,11 @@ class RunRow:
         return _parsed(self.recipe_json)
 
 
+def composed(text: str) -> str:
+    """Text as it is stored and searched: accents joined with their letters (Unicode NFC), however it was typed."""
+    return unicodedata.normalize("NFC", text)
+
+
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Recipe:
     return Recipe.parse(json.loads(text))
@@ -74,7 +80,7 @@ def values_of(run: Run, *, size: int, workspace: str = LOCAL) -> dict[str, Any]:
         "verb": run.verb,
         "created": run.created,
         "state": run.state,
-        "title": run.title,
+        "title": composed(run.title),
         "workspace": workspace,
         **menu_values(run, size=size),
     }
@@ -86,7 +92,7 @@ def menu_values(run: Run, *, size: int) -> dict[str, Any]:
     main = run.reports.get("accuracy") or next(iter(run.reports.values()), None)
     simulated = getattr(main, "images", None)
     return {
-        "checkpoint": str(run.card["name"]),
+        "checkpoint": composed(str(run.card["name"])),
         "sha256": str(run.card["sha256"]),
         "images": int(run.recipe.data.limit or 0) if simulated is None else int(simulated),
         "split": run.recipe.data.split,

@@ -131,11 +131,11 @@ class Store:
         """
         return self._content(self._whole_id(run_id))
 
-    def row(self, run_id: str) -> RunRow:
-        """What a list says of one run; errors as ``get``."""
+    def row(self, run_id: str, workspaces: Sequence[str] = (LOCAL,)) -> RunRow:
+        """What a list says of one run; of a shipped one with these workspaces' marks. Errors as ``get``."""
         whole = self._whole_id(run_id)
         own = self._rows(_runs.c.id == whole)
-        found = own or [row for row in self._marked(self._shipped_rows()) if row.id == whole]
+        found = own or self._marked([row for row in self._shipped_rows() if row.id == whole], workspaces)
         if not found:
             raise StoreError(f"The run {run_id[:8]} has just been deleted.")
         return found[0]
@@ -182,7 +182,8 @@ class Store:
         """Runs whose contents can be read, newest first, shipped ones last.
 
         Args:
-            workspaces: Only theirs, and the shipped ones; None for all.
+            workspaces: Only theirs, and the shipped ones, marked as the first of them does that has marked it; None for
+                all, and the command line's marks.
             text: Only those of which every word stands in title, checkpoint, verb, split, a tag or the note, or is the
                 beginning of the id (6 or more digits).
             tag: Only those with this tag.
@@ -196,7 +197,8 @@ class Store:
         if workspaces is not None:
             where.append(_runs.c.workspace.in_(workspaces))
         own = self._rows(*where, limit=limit)
-        shipped = [row for row in self._marked(self._shipped_rows()) if marks.fits(row, text, tag, verb)]
+        shipped = self._marked(self._shipped_rows(), (LOCAL,) if workspaces is None else workspaces)
+        shipped = [row for row in shipped if marks.fits(row, text, tag, verb)]
         stored = {row.id for row in own}
         return [*own, *(row for row in shipped if row.id not in stored)][:limit]
 
@@ -205,17 +207,17 @@ class Store:
         return [row for row in self._rows(_marks.c.run.is_not(None)) if row.tags]
 
     def _rows(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> Sequence[RunRow]:
-        chosen = sa.select(_runs, _marks.c.tags, _marks.c.note).join(_marks, _marks.c.run == _runs.c.id, isouter=True)
+        own = (_marks.c.run == _runs.c.id) & (_marks.c.workspace == _runs.c.workspace)
+        chosen = sa.select(_runs, _marks.c.tags, _marks.c.note).join(_marks, own, isouter=True)
         chosen = chosen.where(*where).order_by(_runs.c.created.desc(), _runs.c.id).limit(limit)
         with self._database.reading() as connection:
             return [_row(values) for values in connection.execute(chosen).mappings()]
 
-    def _marked(self, rows: Sequence[RunRow]) -> Sequence[RunRow]:
-        """Rows of shipped runs, with what users say of them."""
+    def _marked(self, rows: Sequence[RunRow], workspaces: Sequence[str]) -> Sequence[RunRow]:
+        """Rows of shipped runs, with what these workspaces say of them."""
         with self._database.reading() as connection:
-            chosen = sa.select(_marks).where(_marks.c.run.in_([row.id for row in rows]))
-            said = {found.run: (found.tags, found.note) for found in connection.execute(chosen)}
-        return [replace(row, **marks.values(*said[row.id])) if row.id in said else row for row in rows]
+            said = marks.read(connection, [row.id for row in rows], workspaces)
+        return [replace(row, **said.get(row.id, {})) for row in rows]
 
     def mark(
         self,
@@ -226,6 +228,8 @@ class Store:
         workspace: str = LOCAL,
     ) -> None:
         """Say something of a run of one's own, of the command line's, or of a shipped one.
+
+        What is said of a shipped run is shown to those who say it; the command line's to all who say nothing else.
 
         Args:
             run_id: Whole id.
@@ -244,7 +248,8 @@ class Store:
                 raise StoreError(f"The run {run_id[:8]} is not in the store; it may have been deleted.")
             if owner not in (None, workspace, LOCAL):
                 raise StoreError(f"The run {run_id[:8]} was made in another workspace; only there it can be marked.")
-            marks.write(connection, run_id, checked, written)
+            said_by = [workspace, LOCAL] if owner is None else [owner]
+            marks.write(connection, run_id, said_by, checked, written)
 
     def delete(self, run_id: str, *, workspace: str) -> None:
         """Delete a run of one's own, or of the command line's.

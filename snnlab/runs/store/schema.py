@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 LARGEST_CONTENT = 2**31 - 1  # bytes of one run; where a database has several sizes of binary column, the one for this
 
@@ -39,6 +39,7 @@ marks = sa.Table(
     "marks",  # what users say of a run; beside the runs, since shipped ones have no row there
     metadata,
     sa.Column("run", sa.String(32), primary_key=True),
+    sa.Column("workspace", sa.String(64), primary_key=True),  # the run's; of a shipped one, who says it
     sa.Column("tags", sa.Text, nullable=False),  # JSON list
     sa.Column("note", sa.Text, nullable=False),
 )

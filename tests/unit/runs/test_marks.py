@@ -54,11 +54,47 @@ def test_tags_and_note_stay_and_are_replaced(store):
 
 
 def test_shipped_runs_are_marked_too(store, run):
-    store.mark(run.id, tags=["example"], workspace="a")
+    store.mark(run.id, tags=["example"])
 
     assert store.row(run.id).tags == ("example",)
     assert [row.id for row in store.list(tag="example")] == [run.id]
     assert store.row(run.id[:6]).shipped
+
+
+def test_a_mark_of_a_shipped_run_is_seen_where_it_was_made(store, run):
+    store.mark(run.id, tags=["theirs"], note="private", workspace="a")
+    assert store.row(run.id, ("a", "local")).note == "private"
+    for row in (store.row(run.id), store.row(run.id, ("b", "local"))):
+        assert (row.tags, row.note) == ((), "")
+    assert not store.list(("b", "local"), tag="theirs")
+    assert not store.list(tag="theirs")
+
+    store.mark(run.id, tags=["shared"], note="of the command line")
+    assert store.row(run.id, ("b", "local")).tags == ("shared",)
+    store.mark(run.id, tags=["own"], workspace="b")
+    assert (store.row(run.id, ("b", "local")).tags, store.row(run.id, ("b", "local")).note) == (
+        ("own",),
+        "of the command line",
+    ), "what is not given stays as it was seen"
+    store.mark(run.id, tags=[], note="", workspace="b")
+    assert store.row(run.id, ("b", "local")).tags == (), "nothing, by one's own choice"
+    assert store.row(run.id, ("a", "local")).tags == ("theirs",)
+    assert store.row(run.id).tags == ("shared",)
+
+
+@pytest.mark.parametrize("typed", ["\u00e9", "e\u0301"])
+@pytest.mark.parametrize("kept", ["\u00e9", "e\u0301"])
+def test_an_accent_is_found_however_it_was_typed(store, run, kept, typed):
+    named = dataclasses.replace(run, id="e" * 32, card={**run.card, "name": f"r{kept}seau.pt"})
+    store.save(named)
+    store.mark(f"{1:032x}", tags=[f"th{kept}se"])
+    store.mark(f"{2:032x}", note=f"caf{kept}", workspace="a")
+    store.mark(run.id, note=f"sol{kept}")
+
+    assert [row.id for row in store.list(text=f"R{typed}SEAU")] == ["e" * 32]
+    assert stored(store, tag=f"th{typed}se") == stored(store, text=f"th{typed}") == [1]
+    assert stored(store, text=f"caf{typed}") == [2]
+    assert [row.id for row in store.list(text=f"sol{typed}")] == [run.id]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +180,8 @@ def alone():
 @settings(deadline=None, max_examples=60)
 @given(
     tags=st.lists(st.from_regex(r"\A[\wäÖ][\w.+:/-]{0,6}\Z"), max_size=3),
-    note=st.text(alphabet="aÄ%_\\ \"'[,", max_size=8),
-    text=st.text(alphabet="aÄö1%_\\ \"'[,.", max_size=3),
+    note=st.text(alphabet="aÄ\u0308%_\\ \"'[,", max_size=8),
+    text=st.text(alphabet="aÄö\u03081%_\\ \"'[,.", max_size=3),
 )
 def test_the_database_finds_what_python_finds(tags, note, text):
     store = alone()

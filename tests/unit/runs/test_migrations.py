@@ -16,6 +16,7 @@ from snnlab.runs.store.schema import SCHEMA_VERSION
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "store_v1.db"
 SECOND = GOLDEN.with_name("store_v2.db")
+THIRD = GOLDEN.with_name("store_v3.db")
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_everything_is_there_afterwards(old):
     assert Store(old).list() == store.list()
 
 
-@pytest.mark.parametrize("golden", [GOLDEN, SECOND])
+@pytest.mark.parametrize("golden", [GOLDEN, SECOND, THIRD])
 def test_a_migrated_store_has_the_tables_of_a_new_one(golden, tmp_path):
     old = Path(shutil.copy(golden, tmp_path / "runs.sqlite"))
     Store(old).close()
@@ -169,9 +170,41 @@ def test_a_killed_migration_of_version_2_leaves_it(second):
     assert len([row for row in Store(second).list() if not row.shipped]) == 3
 
 
-@pytest.mark.parametrize(("golden", "version"), [(GOLDEN, 1), (SECOND, 2)])
+def test_marks_of_version_3_are_their_runs_owners(tmp_path):
+    path = Path(shutil.copy(THIRD, tmp_path / "third.sqlite"))
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE runs SET title = ? WHERE id = ?", ("re\u0301seau", f"{3:032x}"))
+    store = Store(path)
+    rows = {int(row.id, 16): row for row in store.list() if not row.shipped}
+
+    assert {number: (row.tags, row.note) for number, row in rows.items()} == {
+        1: (("paper",), "r\u00e9sum\u00e9"),
+        2: ((), "mine"),
+        3: ((), ""),
+    }
+    assert rows[3].title == "r\u00e9seau"
+    store.close()
+    with sqlite3.connect(path) as connection:
+        owners = connection.execute("SELECT run, workspace FROM marks ORDER BY run").fetchall()
+    assert [owner for _, owner in owners] == ["local", "a" * 32, "local"], "of the shipped one the command line"
+
+
+def test_a_killed_migration_of_version_3_leaves_it(tmp_path):
+    path = Path(shutil.copy(THIRD, tmp_path / "third.sqlite"))
+    before = content_of(path)
+    code = (
+        "import os, sys; from snnlab.runs.store import migrations, Store\n"
+        "migrations._to_version_4 = lambda *_: os._exit(9)\n"
+        "Store(sys.argv[1])"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == 9
+
+    assert content_of(path) == before
+
+
+@pytest.mark.parametrize(("golden", "version"), [(GOLDEN, 1), (SECOND, 2), (THIRD, 3)])
 def test_the_golden_stores_are_of_their_versions(golden, version):
-    assert SCHEMA_VERSION == 3
+    assert SCHEMA_VERSION == 4
     with sqlite3.connect(golden) as connection:
         assert connection.execute("SELECT version FROM schema").fetchall() == [(version,)]
     assert golden.stat().st_size < 30_000
