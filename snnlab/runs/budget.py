@@ -29,8 +29,7 @@ def budget_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     """
     started = time.perf_counter()
     prepared = resolve(recipe, progress=progress)
-    recipe = prepared.recipe
-    snn, images = convert_prepared(prepared, progress=progress), prepared.split(recipe.data.split, recipe.data.limit)
+    recipe, images, snn = prepared.recipe, prepared.images(), convert_prepared(prepared, progress=progress)
     report, recording, ann_predictions = budget_of(
         snn,
         prepared.checkpoint.build(),
@@ -52,8 +51,7 @@ def restore_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     """
     started = time.perf_counter()
     prepared = resolve(recipe, progress=progress)
-    recipe = prepared.recipe
-    snn, images = convert_prepared(prepared, progress=progress), prepared.split(recipe.data.split, recipe.data.limit)
+    recipe, images, snn = prepared.recipe, prepared.images(), convert_prepared(prepared, progress=progress)
     ann, dtype = prepared.checkpoint.build(), getattr(torch, recipe.dtype)
     report, ann_predictions = restoration_of(
         snn, ann, images, num_steps=recipe.num_steps, snapshots=recipe.snapshots, dtype=dtype, progress=progress

@@ -44,8 +44,7 @@ def diagnosis_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run
     if recipe.data.split == "test":
         raise RecipeError("Test images choose nothing: diagnose on dev, validation, train or calibration.")
     prepared = resolve(recipe, check_normalization=False, progress=progress)
-    recipe = prepared.recipe
-    images = prepared.split(recipe.data.split, recipe.data.limit)
+    recipe, images = prepared.recipe, prepared.images()
     ann, snn = prepared.checkpoint.build(), convert_prepared(prepared, progress=progress)
     measured, drawn = _noise(prepared, snn, progress)
 

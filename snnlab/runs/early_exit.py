@@ -42,7 +42,7 @@ def early_exit_run(recipe: Recipe, *, within: float = 0.0, progress: ProgressCal
         raise RecipeError(f"The limit may cost 0 to 100 points of accuracy, not {within:g}.")
     prepared = resolve(recipe, progress=progress)
     recipe, card = prepared.recipe, prepared.checkpoint.card
-    images, choosing = (prepared.split(name, recipe.data.limit) for name in (recipe.data.split, CHOOSING))
+    images, choosing = prepared.images(), prepared.split(CHOOSING, recipe.data.limit)
     snn, ann = convert_prepared(prepared, progress=progress), prepared.checkpoint.build()
     dtype = getattr(torch, recipe.dtype)
     chooser = simulate(snn, choosing, num_steps=recipe.num_steps, dtype=dtype, progress=progress)

@@ -31,9 +31,7 @@ def energy_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     """
     started = time.perf_counter()
     prepared = resolve(recipe, progress=progress)
-    recipe = prepared.recipe
-    images = prepared.split(recipe.data.split, recipe.data.limit)
-    snn = convert_prepared(prepared, progress=progress)
+    recipe, images, snn = prepared.recipe, prepared.images(), convert_prepared(prepared, progress=progress)
     counter = ActivityCounter(snn, images.batch(0, 1), num_steps=recipe.num_steps)
     ann_predictions = predict(prepared.checkpoint.build(), images, progress=progress)
     recording = simulate(

@@ -55,6 +55,10 @@ class Prepared:
         images = self.dataset.split(name, limit=limit, foreign=self.checkpoint.card.foreign)
         return images.normalized(parse_normalization(self.recipe.data.normalize or "unit"))
 
+    def images(self) -> ImageSplit:
+        """The images of the recipe's data."""
+        return self.split(self.recipe.data.split, self.recipe.data.limit)
+
     def calibration(self) -> ImageSplit:
         """Calibration images, drawn as the recipe says."""
         images, draw = self.split("calibration"), self.recipe.calibration
@@ -245,7 +249,7 @@ def analyse_prepared(
     """As ``analyse``, for a recipe already resolved."""
     recipe = prepared.recipe
     find_device(device)  # before anything takes time
-    images = prepared.split(recipe.data.split, recipe.data.limit)
+    images = prepared.images()
     snn = convert_prepared(prepared, progress=progress)
     ann_predictions = predict(prepared.checkpoint.build(), images, device=device, progress=progress)
     recording = simulate(
@@ -290,7 +294,7 @@ def fit_noise_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run
     noise = {**choice.model_dump(mode="json", exclude_none=True), "targets": list(targets)}
     prepared = resolve(recipe.changed(noise=noise), progress=progress)
     recipe, card = prepared.recipe, prepared.checkpoint.card
-    images, measured = prepared.split(recipe.data.split, recipe.data.limit), prepared.split(choice.split, choice.limit)
+    images, measured = prepared.images(), prepared.split(choice.split, choice.limit)
     snn, ann = convert_prepared(prepared, progress=progress), prepared.checkpoint.build()
     ann_predictions = predict(ann, images, progress=progress)
     recording = simulate(

@@ -28,9 +28,7 @@ def flips_run(recipe: Recipe, *, progress: ProgressCallback = silent) -> Run:
     """
     started = time.perf_counter()
     prepared = resolve(recipe, progress=progress)
-    recipe = prepared.recipe
-    images = prepared.split(recipe.data.split, recipe.data.limit)
-    snn = convert_prepared(prepared, progress=progress)
+    recipe, images, snn = prepared.recipe, prepared.images(), convert_prepared(prepared, progress=progress)
     report, recording = flips_and_recording(
         snn,
         prepared.checkpoint.build(),

@@ -31,7 +31,7 @@ def with_site_losses(
     assert report is not None, "a noise run has its report"
     choice, target = recipe.noise or NoiseChoice(), report.targets[-1]
     prepared = resolve(recipe, check_normalization=False, progress=progress)
-    images = prepared.split(recipe.data.split, recipe.data.limit)
+    images = prepared.images()
     network, profile = NoisyNetwork(prepared.checkpoint.build()), report.evaluated(target)
     reports: dict[str, Report] = {}
     if sites:

@@ -137,7 +137,7 @@ def open_bench(recipe: Recipe, *, progress: ProgressCallback = silent) -> Bench:
         train=prepared.split("train"),
         fit=prepared.split(noise.split, noise.limit),
         validation=validation if len(validation) else None,
-        evaluation=prepared.split(recipe.data.split, recipe.data.limit),
+        evaluation=prepared.images(),
     )
 
 

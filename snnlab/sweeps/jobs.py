@@ -73,7 +73,7 @@ def time_simulation(*, progress: ProgressCallback, recipe: dict[str, Any]) -> di
     prepared = resolve(parsed, check_normalization=False, progress=progress)
     timed = replace(prepared, recipe=parsed.changed(calibration={"images": TIMED_CALIBRATION, "seed": 0}))
     snn = convert_prepared(timed, progress=progress)
-    everything = prepared.split(parsed.data.split, parsed.data.limit)
+    everything = prepared.images()
     few = first_images(everything, TIMED_IMAGES)
     simulate(snn, first_images(few, 1), num_steps=1)  # what is compiled and loaded once is not counted
     seconds = _seconds(lambda: simulate(snn, few, num_steps=parsed.num_steps, progress=progress))

@@ -179,8 +179,7 @@ class _Bench:
 
     def __init__(self, prepared: Prepared, device: str, known: Run | None) -> None:
         self.prepared, self.device = prepared, device
-        data = prepared.recipe.data
-        self.images: ImageSplit = prepared.split(data.split, data.limit)
+        self.images: ImageSplit = prepared.images()
         self._ann = None if known is None else known.accuracy.ann_predictions
 
     def cell(self, cell: CellPlan, progress: ProgressCallback) -> Run:

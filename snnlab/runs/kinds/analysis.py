@@ -22,7 +22,7 @@ def trace(
 ) -> dict[str, Any]:
     """One neuron's input: payload of a ``NeuronTraces``, arrays as lists."""
     prepared = resolve(Recipe.parse(recipe), check_normalization=False)
-    images = prepared.split(prepared.recipe.data.split, prepared.recipe.data.limit)
+    images = prepared.images()
     snn = convert_prepared(prepared, progress=progress)
     steps = prepared.recipe.num_steps
     return plain(trace_neuron(snn, images, site=site, image=image, position=position, num_steps=steps))
