@@ -27,6 +27,8 @@ PAGES = {
     ],
     "Help": [("help", "Help", "help")],
 }
+FIRST = "checkpoint"
+"""The page at the address without a path."""
 
 shell.mark_inside()
 st.set_page_config(page_title="snnlab", page_icon=str(shell.ICON), layout="wide")
@@ -35,7 +37,7 @@ workspace.connect()
 sl.adopt_named()
 pages = {
     section: [
-        st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "checkpoint")
+        st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == FIRST)
         for name, title, icon in members
     ]
     for section, members in PAGES.items()
@@ -44,7 +46,7 @@ page = st.navigation(pages, position="hidden")
 sidebar.navigation(pages)
 try:
     state.adopt_address()
-    jobs.settle()
+    jobs.settle(page.url_path or FIRST)
     sidebar.draw()
     page.run()
 except ValueError as error:  # snnlab's errors are sentences for users; a defect of ours is none of them

@@ -1,5 +1,6 @@
 """Long work: started here, shown with progress, time left and Cancel, and taken over by the page when it is done."""
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -45,19 +46,19 @@ TITLES = {
 _CONVERSION = "analyse"
 """The kind whose result every page looks at; the runs of other kinds belong to their own page."""
 _PAGES = {
-    "open": "pages/checkpoint.py",
-    "noise": "pages/noise.py",
-    "sensitivity": "pages/noise.py",
-    "largest_scale": "pages/noise.py",
-    "experiment": "pages/train.py",
-    "attribution": "pages/attribution.py",
-    "flips": "pages/flips.py",
-    "tournament": "pages/tournament.py",
-    "early-exit": "pages/accuracy.py",
-    "final": "pages/final.py",
-    "diagnosis": "pages/budget.py",
+    "open": "checkpoint",
+    "noise": "noise",
+    "sensitivity": "noise",
+    "largest_scale": "noise",
+    "experiment": "train",
+    "attribution": "attribution",
+    "flips": "flips",
+    "tournament": "tournament",
+    "early-exit": "accuracy",
+    "final": "final",
+    "diagnosis": "budget",
 }
-"""Where the results of other kinds are seen."""
+"""The page where the results of other kinds are seen."""
 _KEPT = {"experiment": "finished epochs are kept", "tournament": "finished cells are kept"}
 """What a cancelled job leaves behind."""
 _PROBLEM = "jobs.problem"
@@ -76,20 +77,16 @@ class _Followed:
         beside: Run that it is compared with when it comes into view; empty for none.
         moves: ``state.moves()`` at its start; more of them later, and the user has gone elsewhere.
         settled: Whether it has taken effect.
-        in_view: Whether its run came into view by itself.
         hidden: Whether the place that started it has said something newer.
         ended: Monotonic time at which this session saw its end.
-        dismissed: Whether its result was in view and it has left the list.
     """
 
     here: bool = True
     beside: str = ""
     moves: int = 0
     settled: bool = False
-    in_view: bool = False
     hidden: bool = False
     ended: float = 0.0
-    dismissed: bool = False
 
 
 def start(kind: str, arguments: dict[str, Any], title: str = "", beside: str = "", bring: bool = True) -> "sl.runs.Job":
@@ -133,8 +130,11 @@ def hide(kind: str) -> None:
         _followed()[job.id].hidden = True
 
 
-def settle() -> None:
+def settle(page: str) -> None:
     """Let finished jobs take effect once: a stored run comes into view, a result is kept for its form.
+
+    Args:
+        page: Name of the page that is drawn.
 
     Raises:
         StoreError: The jobs cannot be read.
@@ -150,11 +150,19 @@ def settle() -> None:
         if job.state == "done":
             _keep(job)
             if followed.here and followed.moves == state.moves():
-                followed.in_view = _bring(job)
-                if followed.in_view and followed.beside:
+                _bring(job)
+                if followed.beside:
                     state.compare_with(followed.beside)
-                if followed.in_view and job.kind == _CONVERSION:
+                if job.kind == _CONVERSION:
                     st.toast(f"{_title(job)}: done. The new run is in view on every page.", icon=":material/check:")
+    for job in cached.pool().jobs(workspace.current()):
+        if job.state == "done" and _in_front(job, page):
+            _answered().setdefault(job.id, time.monotonic())
+
+
+def _in_front(job: "sl.runs.Job", page: str) -> bool:
+    """Whether the result of a finished job is what the user looks at."""
+    return state.shows(job.result["run"]) if job.kind == _CONVERSION else _PAGES.get(job.kind) == page
 
 
 def result(kind: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -233,12 +241,17 @@ def tray() -> None:
         if _active() != active:  # one ended, or was started from here
             st.rerun()  # the whole page: a result concerns all of it, and only it sets how often the tray is drawn
 
-    _poll(watched, active)
+    leaving = any(not job.active and _worth_showing(job) for job in _own())
+    _poll(watched, POLL_SECONDS if active else BRIEF_SECONDS if leaving else None)
+
+
+def _own() -> "Sequence[sl.runs.Job]":
+    """This browser's jobs, newest first."""
+    return cached.pool().jobs(workspace.current()) if workspace.settled() else ()
 
 
 def _active() -> list[str]:
-    jobs = cached.pool().jobs(workspace.current()) if workspace.settled() else ()
-    return [job.id for job in jobs if job.active]
+    return [job.id for job in _own() if job.active]
 
 
 def panel(*kinds: str) -> None:
@@ -260,17 +273,17 @@ def panel(*kinds: str) -> None:
         elif now.state == "cancelled":
             st.caption(f"{_title(now)}: cancelled, nothing was stored")
 
-    _poll(watched, [job.id] if job.active else [])
+    _poll(watched, POLL_SECONDS if job.active else None)
 
 
-def _poll(draw: Callable[[], None], active: list[str]) -> None:
+def _poll(draw: Callable[[], None], seconds: float | None) -> None:
     def guarded() -> None:
         try:
             draw()
         except ValueError as error:
             shell.refuse(error)
 
-    st.fragment(guarded, run_every=POLL_SECONDS if active else None)()
+    st.fragment(guarded, run_every=seconds)()
 
 
 def _draw_tray() -> None:
@@ -279,8 +292,8 @@ def _draw_tray() -> None:
         return
     if problem := st.session_state.pop(_PROBLEM, None):
         shell.say(problem)
-    shown = [job for job in cached.pool().jobs(workspace.current()) if _worth_showing(job)]
-    _forget_seen()
+    _forget_answered()
+    shown = [job for job in _own() if _worth_showing(job)]
     if not shown:
         st.caption("Jobs: none running")
     for job in shown[:SHOWN_JOBS]:
@@ -298,21 +311,21 @@ def _worth_showing(job: "sl.runs.Job") -> bool:
     if job.active or job.state in ("failed", "interrupted"):
         return True
     followed = _followed().get(job.id)
-    if followed is None:  # ended while nobody watched; only what can be shown, and is not, is worth a line
-        return job.state == "done" and job.kind == _CONVERSION and not state.shows(job.result["run"])
-    if job.state == "done" and job.kind == _CONVERSION and not followed.in_view:
-        return True
-    return not followed.settled or time.monotonic() - followed.ended < BRIEF_SECONDS
+    if followed is None:  # ended while nobody watched; only what can be shown, and was not, is worth a line
+        return job.kind == _CONVERSION and _offered(job)
+    return _offered(job) or not followed.settled or time.monotonic() - followed.ended < BRIEF_SECONDS
 
 
-def _forget_seen() -> None:
-    """Take results that were in view off the list, so that the next session does not offer them again."""
-    for job_id, followed in list(_followed().items()):
-        if followed.in_view and not followed.dismissed and time.monotonic() - followed.ended >= BRIEF_SECONDS:
-            job = _now(job_id)
-            followed.dismissed = True
-            if job is not None and job.kind == _CONVERSION:
-                _dismiss(job_id)
+def _offered(job: "sl.runs.Job") -> bool:
+    """Whether its result can be shown and this session has not looked at it yet."""
+    return job.state == "done" and job.id not in _answered() and (job.kind == _CONVERSION or job.kind in _PAGES)
+
+
+def _forget_answered() -> None:
+    """Take conversions that were looked at off the list, so that the next session does not offer them again."""
+    for job in _own():
+        if job.kind == _CONVERSION and time.monotonic() - _answered().get(job.id, math.inf) >= BRIEF_SECONDS:
+            _dismiss(job.id)
 
 
 def _draw_active(job: "sl.runs.Job", where: str) -> None:
@@ -323,15 +336,12 @@ def _draw_active(job: "sl.runs.Job", where: str) -> None:
 
 
 def _draw_ended(job: "sl.runs.Job") -> None:
-    followed = _followed().get(job.id)
-    in_view = followed is not None and followed.in_view
     told = {
-        "done": "done, in view" if in_view and job.kind == _CONVERSION else "done",
+        "done": "done, in view" if job.kind == _CONVERSION and not _offered(job) else "done",
         "cancelled": f"cancelled, {_KEPT.get(job.kind, 'nothing was stored')}",
         "interrupted": "the server was stopped while this ran",
         "failed": label.md(job.error.partition("\n")[0], 600),
     }[job.state]
-    showable = job.state == "done" and not in_view and (job.kind == _CONVERSION or job.kind in _PAGES)
     with st.container(key=f"job-tray-{job.id}", gap="xxsmall"):
         st.caption(f"**{_title(job)}**: {told}")
         with st.container(horizontal=True, gap="small"):
@@ -339,9 +349,9 @@ def _draw_ended(job: "sl.runs.Job") -> None:
                 st.button(
                     "Start again", key=f"again-{job.id}", on_click=_again, args=(job.id,), icon=":material/replay:"
                 )
-            if showable and st.button("Show", key=f"show-{job.id}", icon=":material/visibility:"):
+            if _offered(job) and st.button("Show", key=f"show-{job.id}", icon=":material/visibility:"):
                 _show(job)
-            if job.state in ("failed", "interrupted") or showable:
+            if job.state in ("failed", "interrupted") or _offered(job):
                 st.button("Dismiss", key=f"dismiss-{job.id}", on_click=_dismiss, args=(job.id,), type="tertiary")
 
 
@@ -396,9 +406,9 @@ def _act(action: "Callable[[sl.runs.Pool], None]") -> None:
 def _show(job: "sl.runs.Job") -> None:
     _keep(job)
     _bring(job)
-    _followed().setdefault(job.id, _Followed(here=False, settled=True, ended=time.monotonic())).in_view = True
+    _answered()[job.id] = time.monotonic()
     if job.kind in _PAGES:
-        st.switch_page(_PAGES[job.kind])
+        st.switch_page(f"pages/{_PAGES[job.kind]}.py")
     st.rerun()
 
 
@@ -406,17 +416,14 @@ def _keep(job: "sl.runs.Job") -> None:
     st.session_state[f"result.{job.kind}"] = (job.arguments, job.result)
 
 
-def _bring(job: "sl.runs.Job") -> bool:
-    """Bring a result into view; whether there was one to bring."""
+def _bring(job: "sl.runs.Job") -> None:
+    """Bring a result into view, of the kinds that have one."""
     if job.kind == _CONVERSION:
         state.show_run(job.result["run"], by_hand=False)
         state.renew_choices()
         st.session_state["arrived"] = job.kind
-        return True
-    if job.kind == "open":
+    elif job.kind == "open":
         st.session_state["just-opened"] = True
-        return True
-    return False
 
 
 def _find_again() -> None:
@@ -439,6 +446,12 @@ def _now(job_id: str) -> "sl.runs.Job | None":
 def _followed() -> dict[str, _Followed]:
     followed: dict[str, _Followed] = st.session_state.setdefault("jobs", {})
     return followed
+
+
+def _answered() -> dict[str, float]:
+    """Jobs whose result this session has had in view -> monotonic time of the first time."""
+    answered: dict[str, float] = st.session_state.setdefault("jobs.answered", {})
+    return answered
 
 
 def _jobs() -> "list[sl.runs.Job]":

@@ -168,6 +168,29 @@ def test_a_result_that_was_in_view_is_not_offered_again(at_page, pool, shipped, 
     assert pool.job(job.id) is None
 
 
+def test_a_result_of_a_page_is_offered_until_that_page_was_open(at_page, pool, shipped):
+    job = pool.submit("flips", {}, workspace=WORKSPACE)
+    at = at_page("help")
+    pool.move(job.id, state="done", result={"run": shipped["digits-vgg-relu"].id})
+    at.run()
+    assert {"Show", "Dismiss"} <= set(buttons(at))
+    at.switch_page("pages/flips.py").run()
+    assert not {"Show", "Dismiss"} & set(buttons(at))
+    at.switch_page("pages/help.py").run()
+    assert not {"Show", "Dismiss"} & set(buttons(at))
+
+
+def test_a_run_that_came_into_view_otherwise_is_not_offered_any_more(at_page, pool, shipped):
+    job = pool.submit("analyse", {}, workspace=WORKSPACE)
+    pool.move(job.id, state="done", result={"run": shipped["digits-vgg-relu"].id})
+    at = at_page("help")
+    assert "Show" in buttons(at)
+    for name in ("digits-vgg-relu", "digits-resnet-qcfs-L4"):
+        choice = next(s for s in at.selectbox if s.label == "Checkpoint")
+        choice.set_value(shipped[name].card["sha256"]).run()
+        assert "Show" not in buttons(at)
+
+
 def test_an_interrupted_job_starts_again_by_one_click(at_page, pool, shipped):
     job = pool.submit("analyse", {"recipe": "theirs"}, workspace=WORKSPACE, title="Convert theirs")
     pool.move(job.id, state="interrupted")
