@@ -65,6 +65,7 @@ def draw(view: View, bar: DeltaGenerator, rows: "Sequence[sl.runs.RunRow]") -> N
                     on_click=runs_chosen.choose,
                     args=([row],),
                 )
+        runs_detail.downloads(rows)
         return
     titles = names.among(usable)
     _roles(view, usable, titles)
@@ -83,6 +84,7 @@ def draw(view: View, bar: DeltaGenerator, rows: "Sequence[sl.runs.RunRow]") -> N
     figures |= runs_group.draw(usable, tables)
     with bar:
         show.export(figures, tables, usable[0].recipe, "runs")
+    runs_detail.downloads(rows)
     _code(usable)
 
 

@@ -37,7 +37,7 @@ def draw(view: View, row: "sl.runs.RunRow", tags: Sequence[str]) -> None:
         card.notes(run.notes)
     with right:
         runs_marks.draw(row, tags)
-        _downloads(row, run)
+        downloads([row])
         runs_marks.draw_delete(row)
     _environment(row, run)
     _code(run)
@@ -173,37 +173,41 @@ def contents(name: str, report: "sl.analysis.Report") -> str:
     return f"{label.md(name)}, {len(report.to_frame()):,} rows"
 
 
-def _downloads(row: "sl.runs.RunRow", run: "sl.runs.Run") -> None:
-    """Files of the whole run, made when they are asked for."""
-    stem = f"snnlab-{run.id[:8]}"
+def downloads(rows: "Sequence[sl.runs.RunRow]") -> None:
+    """Files of whole runs, of whatever kinds, made when they are asked for."""
+    stem = "-".join(["snnlab", *(row.id[:8] for row in rows)])
+    folder = "Folder" if len(rows) == 1 else "Folders"
     with st.container(horizontal=True, gap="small"):
-        _file("Folder (zip)", lambda: zipped(run, stem), f"{stem}.zip", "application/zip", "folder_zip")
-        _file(
-            "Offline report (HTML)",
-            lambda: sl.runs.offline_report(run, tags=row.tags, note=row.note).encode(),
-            f"{stem}.html",
-            "text/html",
-            "description",
-        )
+        _file(f"{folder} (zip)", lambda: zipped(rows), f"{stem}.zip", "folder_zip")
+        _file("Offline report (HTML)", lambda: offline(rows).encode(), f"{stem}.html", "description")
     st.caption(
-        "The folder holds reports (CSV, JSON), figures, LaTeX tables, recipe, environment, and a script that draws "
-        "the figures again. The report is one page that needs no network. Both take some seconds to make."
+        f"{folder}: reports (CSV, JSON), figures, LaTeX tables, recipe, environment, and a script that "
+        "draws the figures again. The report is one page that needs no network. Both take some seconds to make."
     )
 
 
-def _file(title: str, make: Callable[[], bytes], name: str, mime: str, icon: str) -> None:
+def offline(rows: "Sequence[sl.runs.RunRow]") -> str:
+    """One run, or several below each other, as one HTML page."""
+    runs = [cached.run(row.id) for row in rows]
+    if len(rows) == 1:
+        return sl.runs.offline_report(runs[0], tags=rows[0].tags, note=rows[0].note)
+    return sl.runs.offline_reports(runs, marks=[(row.tags, row.note) for row in rows])
+
+
+def _file(title: str, make: Callable[[], bytes], name: str, icon: str) -> None:
+    mime = "application/zip" if name.endswith(".zip") else "text/html"
     st.download_button(
         title, lambda: io.BytesIO(make()), name, mime, on_click="ignore", icon=f":material/{icon}:", key=f"runs-{icon}"
     )
 
 
-def zipped(run: "sl.runs.Run", stem: str) -> bytes:
-    """The run's folder as one file."""
+def zipped(rows: "Sequence[sl.runs.RunRow]") -> bytes:
+    """The folders of runs as one file."""
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        folder = Path(place) / stem
-        sl.runs.export_run(run, folder)
-        for path in sorted(folder.rglob("*")):
+        for row in rows:
+            sl.runs.export_run(cached.run(row.id), Path(place) / f"snnlab-{row.id[:8]}")
+        for path in sorted(Path(place).rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(place))
     return packed.getvalue()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a stored run, or its first 6 or more digits.")]
 RunIds = Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two runs or more; the first is A.")]
+Exported = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of stored runs, or their first digits.")]
 At = Annotated[int | None, typer.Option("--at", metavar="T", help="Snapshot of the sites; by default near the target.")]
 Words = Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Tags; they replace those it has.")]
 Text = Annotated[str, typer.Option(help="Only runs with these words in title, kind, split, tags, note or id.")]
@@ -188,28 +189,37 @@ def _letters(found: "Comparison") -> list[str]:
     return [chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(found.runs))]
 
 
-def export_runs(run: RunId, out: Out = None, html: Html = None, json: opt.Json = False) -> None:
-    """Write a run as a folder (numbers, figures, tables, recipe, a script that redraws) or as one HTML file."""
+def export_runs(runs: Exported, out: Out = None, html: Html = None, json: opt.Json = False) -> None:
+    """Write a run as a folder (numbers, figures, tables, recipe, a script that redraws) or as one HTML file.
+
+    Of several runs the HTML file holds one below the other, and the folder has a folder for each.
+    """
     from snnlab.core.files import write_atomically
     from snnlab.runs.export import export_run
-    from snnlab.runs.offline import offline_report
+    from snnlab.runs.offline import offline_report, offline_reports
     from snnlab.runs.store import Store
 
     if out is None and html is None:
         raise StoreError("Say where to: --out FOLDER for everything in files, or --html FILE for one page.")
-    store = Store()
-    row, stored = store.row(run), store.get(run)
+    rows, stored = [Store().row(run) for run in runs], _opened(runs)
     written: dict[str, str] = {}
     if html is not None:
+        if len(stored) == 1:
+            page = offline_report(stored[0], tags=rows[0].tags, note=rows[0].note)
+        else:
+            page = offline_reports(stored, marks=[(row.tags, row.note) for row in rows])
         try:
-            write_atomically(html, offline_report(stored, tags=row.tags, note=row.note).encode())
+            write_atomically(html, page.encode())
         except OSError as error:
             raise SnnlabError(f"{html} cannot be written: {error.strerror or error}.") from None
         written["html"] = str(html)
     if out is not None:
-        written["folder"] = str(export_run(stored, out))
+        for run in stored:
+            export_run(run, out if len(stored) == 1 else out / run.id[:8])
+        written["folder"] = str(out)
     if json:
-        print_json({"run": stored.id, **written})
+        named = {"run": stored[0].id} if len(stored) == 1 else {"runs": [run.id for run in stored]}
+        print_json({**named, **written})
         return
     for path in written.values():
         typer.echo(path)

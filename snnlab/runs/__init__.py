@@ -48,6 +48,7 @@ _WHERE = {
     "lineage_of": "protocol",
     "noise_recipe": "defaults",
     "offline_report": "offline",
+    "offline_reports": "offline",
     "protocol_of": "protocol",
     "resolve": "execute",
     "why_unfit": "defaults",
@@ -88,7 +89,7 @@ if TYPE_CHECKING:
     from snnlab.runs.final import evaluate_final
     from snnlab.runs.flips import flips_run
     from snnlab.runs.jobs import Job
-    from snnlab.runs.offline import offline_report
+    from snnlab.runs.offline import offline_report, offline_reports
     from snnlab.runs.paths import allowed_path
     from snnlab.runs.plain import line_of
     from snnlab.runs.pool import Pool

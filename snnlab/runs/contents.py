@@ -104,6 +104,9 @@ def _figures(run: Run) -> Iterator[Figure]:
         return
     target = target_of(run)
     final, tournament = run.reports.get("final"), run.reports.get("tournament")
+    gain = run.reports.get("gain")
+    if isinstance(gain, NoiseGain):
+        yield from _gain_figures(gain)
     if isinstance(tournament, Tournament):
         yield from _tournament_figures(tournament)
     if isinstance(final, FinalEvaluation):
@@ -135,14 +138,16 @@ def _figures(run: Run) -> Iterator[Figure]:
         yield figures.error_waterfall(budget, step)
     if isinstance(restored, Restoration):
         yield figures.restoration(restored, nearest(target, restored.steps))
-    gain = run.reports.get("gain")
-    if isinstance(gain, NoiseGain):
-        yield figures.noise_gain(gain)
-        yield figures.gap_over_depth(gain)
-        if gain.looked_inside:  # earlier versions stored none
-            yield figures.inside_change(gain)
-            yield figures.errors_over_depth(gain)
-        yield figures.training_curves(gain)
+
+
+def _gain_figures(report: NoiseGain) -> Iterator[Figure]:
+    """The gain over the control, which was asked for, and what it came from."""
+    yield figures.noise_gain(report)
+    yield figures.gap_over_depth(report)
+    if report.looked_inside:  # earlier versions stored none
+        yield figures.inside_change(report)
+        yield figures.errors_over_depth(report)
+    yield figures.training_curves(report)
 
 
 def _flip_figures(report: FlipReport, step: int) -> Iterator[Figure]:

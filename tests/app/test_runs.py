@@ -339,6 +339,7 @@ def test_runs_of_other_kinds_are_opened_on_their_own_page(at_page, store, shippe
     assert "digits\\-resnet" in strip_of(at)
     at = at_page("runs", runs=ids(noise, shipped[VGG]))
     assert "Only conversions are compared with each other" in said(at)
+    assert {"Folders (zip)", "Offline report (HTML)"} <= {each.proto.label for each in at.get("download_button")}
     press(at, f"Open only the noise, {noise.id[:6]}")
     assert address(at, "runs") == noise.id[:12]
     assert [button.label for button in at.button if button.label.startswith("Open on")] == ["Open on Noise"]
@@ -394,8 +395,19 @@ def test_hostile_names_tags_and_notes_stay_text(at_page, hostile, store, shipped
             assert HOSTILE not in element.value
 
 
+def test_several_runs_are_one_page_and_one_file(second, store, shipped):
+    tournament = next(run for run in store.shipped() if run.verb == "tournament")
+    store.mark(second.id, note="kept for the talk", workspace=WORKSPACE)
+    rows = [cached.store().row(each.id) for each in (tournament, second)]
+    page = runs_detail.offline(rows)
+    assert "kept for the talk" in page
+    assert f"run {tournament.id}, recipe {tournament.recipe_sha}; run {second.id}" in page
+    names = zipfile.ZipFile(io.BytesIO(runs_detail.zipped(rows))).namelist()
+    assert {name.split("/")[0] for name in names} == {f"snnlab-{row.id[:8]}" for row in rows}
+
+
 def test_the_folder_is_the_library_s_export_as_one_file(second):
-    packed = zipfile.ZipFile(io.BytesIO(runs_detail.zipped(second, "snnlab-cccccccc")))
+    packed = zipfile.ZipFile(io.BytesIO(runs_detail.zipped([cached.store().row(second.id)])))
     names = packed.namelist()
     assert {name.split("/")[0] for name in names} == {"snnlab-cccccccc"}
     assert "snnlab-cccccccc/recipe.yaml" in names

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from snnlab.core.errors import RecipeError
 from snnlab.core.registry import card as method_card
+from snnlab.figures import Figure
 from snnlab.figures.style import plain
 from snnlab.figures.tables import percent, percent_interval
 from snnlab.runs.contents import Table, figures_of, nearest, tables_of, target_of
@@ -31,6 +33,43 @@ def offline_report(run: Run, *, tags: Sequence[str] = (), note: str = "") -> str
         tags: What its user calls it.
         note: What its user wrote about it.
     """
+    data = ""
+    if run.residuals is not None:
+        step = nearest(target_of(run), run.residuals.steps)
+        data = f'<script type="application/json" id="residuals">{packed(run.residuals, run.accuracy, step)}</script>'
+    sections = _sections(run, tags, note, (*_charts(figures_of(run, residuals=False)), _residuals(run)))
+    return _document(run.title, f"{_head(run)}<main>{sections}</main>", (run,), data)
+
+
+def offline_reports(runs: Sequence[Run], *, marks: Sequence[tuple[Sequence[str], str]] = ()) -> str:
+    """One HTML file with several runs, one below the other; otherwise as ``offline_report``, residuals at few t.
+
+    Args:
+        runs: What to show, of whatever kinds.
+        marks: Tags and note of each; none without them.
+
+    Raises:
+        RecipeError: No runs.
+    """
+    if not runs:
+        raise RecipeError("A report of several runs needs runs; none is given.")
+    parts, place = [], 0
+    for run, (tags, note) in zip(runs, marks or [((), "")] * len(runs), strict=True):
+        drawn = figures_of(run)
+        parts.append(f"<article>{_head(run)}{_sections(run, tags, note, _charts(drawn, place))}</article>")
+        place += len(drawn)
+    title = f"{len(runs)} runs"
+    lines = "".join(f"<li>{_text(run.title)}: {_text(run.verb)}, run {run.id[:8]}</li>" for run in runs)
+    return _document(title, f"<header><h1>{title}</h1><ul>{lines}</ul></header><main>{''.join(parts)}</main>", runs)
+
+
+def _sections(run: Run, tags: Sequence[str], note: str, charts: Iterable[str]) -> str:
+    """What is below the heading of a run."""
+    return "".join([_marks(tags, note), *charts, *map(_table, tables_of(run)), *_facts(run)])
+
+
+def _document(title: str, body: str, runs: Sequence[Run], data: str = "") -> str:
+    """The page around it: what it may load, which is nothing, its style and script, and what it was made from."""
     script = (_HERE / "offline.js").read_text()
     style = f":root{{{colours()}}}@media screen and (prefers-color-scheme:dark){{:root{{{colours(dark=True)}}}}}"
     style += (_HERE / "offline.css").read_text()
@@ -39,11 +78,7 @@ def offline_report(run: Run, *, tags: Sequence[str] = (), note: str = "") -> str
         f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    sections = [_marks(tags, note), *_charts(run), _residuals(run), *map(_table, tables_of(run)), *_facts(run)]
-    data = ""
-    if run.residuals is not None:
-        step = nearest(target_of(run), run.residuals.steps)
-        data = f'<script type="application/json" id="residuals">{packed(run.residuals, run.accuracy, step)}</script>'
+    made = "; ".join(f"run {run.id}, recipe {run.recipe_sha}" for run in runs)
     return "\n".join(
         [
             "<!doctype html>",
@@ -51,10 +86,9 @@ def offline_report(run: Run, *, tags: Sequence[str] = (), note: str = "") -> str
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">',
-            f"<title>{_text(run.title)}</title><style>{style}</style></head><body>",
-            _head(run),
-            f"<main>{''.join(sections)}</main>",
-            f"<footer>Made with snnlab from run {run.id}, recipe {run.recipe_sha}. This file loads nothing.</footer>",
+            f"<title>{_text(title)}</title><style>{style}</style></head><body>",
+            body,
+            f"<footer>Made with snnlab from {made}. This file loads nothing.</footer>",
             f"{data}<script>{script}</script></body></html>",
             "",
         ]
@@ -104,8 +138,9 @@ def _marks(tags: Sequence[str], note: str) -> str:
     return f'<section class="marks">{words}{said}</section>' if words or said else ""
 
 
-def _charts(run: Run) -> Iterable[str]:
-    for place, figure in enumerate(figures_of(run, residuals=False)):
+def _charts(drawn: Sequence[Figure], first: int = 0) -> Iterable[str]:
+    """Figures as sections; ``first`` is the number of the first one on the page."""
+    for place, figure in enumerate(drawn, first):
         yield _section(
             figure.title,
             f'<p class="mute">{_text(figure.subtitle)}</p>',

@@ -101,6 +101,18 @@ def test_export(tmp_path, monkeypatch):
     assert "mine &amp; yours" in (tmp_path / "run.html").read_text()
 
 
+def test_export_of_several_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr("snnlab.runs.export.figures_of", lambda run: ())
+    runs = [shipped(verb="energy"), shipped(verb="flips")]
+    out, html = tmp_path / "out", tmp_path / "runs.html"
+    told = as_json("export", *(run.id for run in runs), "--out", str(out), "--html", str(html))
+
+    assert told == {"runs": [run.id for run in runs], "html": str(html), "folder": str(out)}
+    for run in runs:
+        assert (out / run.id[:8] / "recipe.yaml").read_text() == run.recipe.to_yaml()
+        assert run.recipe_sha in html.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

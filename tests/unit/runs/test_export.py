@@ -15,6 +15,7 @@ import pytest
 from snnlab.analysis.reports import FinalEvaluation
 from snnlab.core.errors import StoreError
 from snnlab.core.recipe import Recipe
+from snnlab.figures import noise_gain
 from snnlab.runs import Run, export, export_run, line_of
 from snnlab.runs.contents import figures_of, tables_of
 from tests.stored_runs import shipped, with_report
@@ -111,6 +112,7 @@ def test_every_kind_of_run_can_be_exported(quick, tmp_path):
 
 def test_an_experiment_can_be_exported(run, quick, tmp_path):
     trained = dataclasses.replace(run, verb="train", reports={**run.reports, "gain": noise_gain_report()})
+    assert figures_of(trained)[0].title == noise_gain(noise_gain_report()).title, "it begins with what was asked"
     names = [figure.name for figure in figures_of(trained, residuals=False)]
     folder = export_run(trained, tmp_path / "out")
 

@@ -11,8 +11,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from snnlab.core.errors import RecipeError
 from snnlab.core.histogram import EDGES
-from snnlab.runs import figures_of, offline_report
+from snnlab.runs import figures_of, offline_report, offline_reports
 from snnlab.runs.offline.drawn import colours, inline_svg
 from snnlab.runs.offline.packed import HIGH, LOW, packed
 from tests.stored_runs import shipped, with_report
@@ -136,6 +137,25 @@ def test_charts_take_the_pages_colours(run):
     left = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]+)", drawn))
     assert left <= {"#1f77b4"}, "no colour that knows only light pages but that of legend lines without a length"
     assert all(f"--{role}:" in colours(dark=True) for role in ("snn", "noisy-ann", "background"))
+
+
+def test_several_runs_of_any_kind_are_one_page(run):
+    runs = [shipped(verb="tournament"), shipped(verb="energy"), run]
+    text = offline_reports(runs, marks=[(("paper",), "first"), ((), ""), ((), HOSTILE)])
+    page = Page(text)
+    ids = [marks["id"] for _, marks in page.elements if "id" in marks]
+    tags = [tag for tag, _ in page.elements]
+
+    assert len(ids) == len(set(ids)), "no two drawings share an id"
+    assert (tags.count("article"), tags.count("main")) == (3, 1)
+    assert [text.count(each.id) for each in runs] == [1, 1, 1], "in the footer"
+    assert tags.count("figure") == sum(len(figures_of(each)) for each in runs)
+    assert 'id="view"' not in text, "residuals are drawn at few t instead of the slider"
+    for part in ("paper", "first", figures_of(runs[0])[0].title, figures_of(runs[1])[0].title, "3 runs"):
+        assert part in page.text, part
+    assert len(re.findall("<script", text)) == 1
+    with pytest.raises(RecipeError, match="none is given"):
+        offline_reports([])
 
 
 @pytest.mark.parametrize("name", ["digits-vgg-relu", "digits-resnet-qcfs-L4"])
