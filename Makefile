@@ -48,8 +48,8 @@ full: env
 # Without build isolation: plotly.min.js is then of the plotly that the app runs with.
 .venv/app.stamp: $(INPUTS) .venv/torch.stamp
 	@echo "Installing snnlab and its packages (minutes the first time)"
-	@$(PIP) --quiet hatchling editables plotly
-	@$(PIP) --quiet --no-build-isolation -e .
+	@$(PIP) hatchling editables plotly
+	@$(PIP) --no-build-isolation -e .
 	@touch $@
 
 .venv/env.stamp: .venv/app.stamp

@@ -26,6 +26,7 @@ TERMS = (
     Term("Site", "One activation of the ANN and the spiking neuron that replaces it."),
     Term("Threshold θ", "The potential at which a neuron fires, and what one spike is worth, in activation units."),
     Term("Time-steps T", "How often the image is shown to the spiking network. Few steps are fast and inexact."),
+    Term("Gap", "Accuracy of the SNN minus that of its ANN, in percentage points: what the conversion costs."),
     Term("Potential v(t)", "What a neuron has collected and not yet fired away, after step t."),
     Term("Residual", "The potential that is left at the end. It tells whether a neuron fired too often or too rarely."),
     Term("Levels L", "The number of steps of a quantized activation such as QCFS, known from training."),
@@ -54,11 +55,16 @@ COLOURS = (
 PAGES = (
     Term("Checkpoint", "What the file holds, its accuracy, and the form for a network of one's own."),
     Term("Conversion", "What replaced each activation; thresholds and v(0) edited by site, and what that changes."),
+    Term("Train", "Does training with this noise make the SNN better, beyond the same training without it?"),
     Term("Residuals", "Which neurons spent too much and which too little, layer by layer, down to one neuron over t."),
     Term("Noise", "Noise that stands for the conversion error in the ANN, layer by layer, and what it costs."),
     Term("Accuracy", "Accuracy against T from one simulation, and the T from which the SNN stays near its ANN."),
-    Term("Train", "Does training with this noise make the SNN better, beyond the same training without it?"),
+    Term("Error budget", "SNN minus ANN at every layer, split by cause; which layer is to blame; what could be tried."),
+    Term("Flips", "The images on which ANN and SNN disagree, and the layer at which they part."),
+    Term("Attribution", "Which parts of one image speak for its class, in the ANN and in the SNN at each T."),
+    Term("Energy", "Operations of every layer, and up to which T the SNN costs less than its ANN."),
     Term("Runs", "Every run with its recipe and machine; two or more compared; tags, notes, export, offline report."),
+    Term("Tournament", "Conversion methods against each other on the same images: accuracy, and what it costs."),
     Term("Final evaluation", "Opens the test set once for a whole experiment, and counts each look."),
 )
 

@@ -12,6 +12,8 @@ MOST_IMAGES = 50_000
 STEPS = (8, 16, 32, 64, 128)
 FIRST_STEPS = 32
 TRACES = 3
+_TITLES = {"initial_fraction": "v(0) / threshold", "batch": "Batch size"}
+"""What a parameter is called on every form, where its own name is not it."""
 
 
 def reference(card: "sl.MethodCard") -> str:
@@ -114,7 +116,7 @@ def parameters_form(key: str, method: "sl.MethodCard", before: dict[str, Any]) -
 
 
 def _parameter(key: str, method: str, parameter: "sl.Parameter", now: Any) -> Any:
-    title = parameter.name.replace("_", " ").capitalize().replace("Initial fraction", "v(0) / threshold")
+    title = _TITLES.get(parameter.name, parameter.name.replace("_", " ").capitalize())
     shared: dict[str, Any] = {
         "key": f"{key}-{method}-{parameter.name}",
         "help": parameter.help,

@@ -181,7 +181,7 @@ def _recipe(view: View, arms: tuple[str, ...], own: Own | None, activation: str)
             placeholder="all",
             help="A new random part of the training images in every epoch; empty for all.",
         )
-        batch = st.number_input("Batch", 2, 4096, usual["batch_size"], key=f"train-batch-{of}", width=90)
+        batch = st.number_input("Batch size", 2, 4096, usual["batch_size"], key=f"train-batch-{of}", width=90)
         rate = st.number_input(
             "Learning rate",
             1e-5,

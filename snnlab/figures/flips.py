@@ -102,9 +102,10 @@ def flip_sites(report: FlipReport, step: int, image: int | None = None) -> Figur
         f"{name}\nimages that do not flip: median {number(m, 3)}, 95 % below {number(h, 3)}"
         for name, m, h in zip(report.names, median, high, strict=True)
     )
+    usually = "95 % of the images that do not flip"
     marks: list[Mark] = [
-        Segments(np.zeros_like(high), rows.centre, high, rows.centre, "silent", 2.6, label="95 % of the others"),
-        Points(median, rows.centre, "mute", "diamond", size, label="median of the others", hover=hover),
+        Segments(np.zeros_like(high), rows.centre, high, rows.centre, "silent", 2.6, label=usually),
+        Points(median, rows.centre, "mute", "diamond", size, label="their median", hover=hover),
     ]
     largest, told = float(high.max()), ""
     if image is not None:

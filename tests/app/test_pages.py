@@ -195,6 +195,13 @@ def test_checkpoint_shows_what_was_recognised_and_the_accuracy_at_every_power_of
         assert f"{100 * run.reports['accuracy'].snn_accuracy[t - 1]:.2f}" in shown
 
 
+def test_help_says_what_every_page_answers(at_page):
+    titles = re.findall(r'\("\w+", "([^"]+)", "\w+"\)', (ROOT / "app.py").read_text())
+    assert len(titles) == len(PAGES)
+    shown = html_of(at_page("help"))
+    assert [title for title in titles if f'<td class="b">{title}</td>' not in shown] == ["Help"]
+
+
 def test_help_names_every_method_and_its_paper(at_page):
     shown = html_of(at_page("help"))
     for card in sl.methods():
