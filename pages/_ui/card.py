@@ -85,6 +85,11 @@ def accuracy(run: "sl.runs.Run", target: int) -> None:
         snn = float(curve.snn_accuracy[t - 1])
         gap = label.points(snn - curve.ann_accuracy)
         rows.append((f"SNN, T = {t}", snn, label.span(low[t - 1], high[t - 1]), gap, t == target))
+    where = f"from **T = {first}** on" if first else f"at no T up to {curve.num_steps}"
+    gap = label.points(float(curve.snn_accuracy[target - 1]) - curve.ann_accuracy)
+    st.markdown(
+        f"The SNN is within 1 point of its ANN {where}; at the target T = {target} the gap is **{gap}** points."
+    )
     show.table(
         rows,
         [
@@ -98,10 +103,7 @@ def accuracy(run: "sl.runs.Run", target: int) -> None:
         "Accuracy of the ANN and of the SNN",
         on=lambda row: row[4],
     )
-    where = (
-        f"Within 1 point of the ANN from T = {first} on" if first else f"Not within 1 point up to T = {curve.num_steps}"
-    )
-    st.caption(f"{where}, on {label.images(curve)}.")
+    st.caption(f"On {label.images(curve)}.")
 
 
 def site_rows(run: "sl.runs.Run") -> pd.DataFrame:

@@ -293,7 +293,10 @@ def draw(
                 "rate, B", help=rate, format="%.3f", min_value=0.0, max_value=fastest, color=colour["compared"]
             ),
             "right": column.TextColumn(
-                "right, %", help="Share of neurons that fired as often as their charge pays for; A → B", width=115
+                "right, %",
+                help="Share of neurons that fired as often as their charge pays for; A → B",
+                width=115,
+                alignment="right",
             ),
         },
         placeholder="–",
