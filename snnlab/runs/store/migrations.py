@@ -4,7 +4,6 @@ import contextlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -110,14 +109,14 @@ def _to_version_2(connection: sa.Connection) -> None:
     older.drop(connection)
 
 
-def _marks_of_version_3(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-    """The marks that said not whose they are, taken out of the store."""
+def _marks_of_version_3(connection: sa.Connection) -> list[tuple[str, str, str]]:
+    """Run, tags and note of the marks that said not whose they are, taken out of the store."""
     found = connection.execute(sa.text("SELECT run, tags, note FROM marks")).all()
     connection.exec_driver_sql("DROP TABLE marks")
-    return found
+    return [(mark.run, mark.tags, mark.note) for mark in found]
 
 
-def _to_version_4(connection: sa.Connection, older: Sequence[sa.Row[Any]]) -> None:
+def _to_version_4(connection: sa.Connection, older: Sequence[tuple[str, str, str]]) -> None:
     """Marks say whose they are, of shipped runs the command line's; names and notes are composed, to be found."""
     columns = (schema.runs.c.id, schema.runs.c.workspace, schema.runs.c.title, schema.runs.c.checkpoint)
     owners = {}
