@@ -141,7 +141,7 @@ def _arms(view: View, own: Own | None, activation: str) -> tuple[str, ...]:
         )
     if own is None:
         st.caption(
-            "For an arm of your own, draw a profile on the Noise page; there it is still that of NQ, or not measured yet."
+            "For an arm of your own draw a profile on the Noise page: there it is still that of NQ, or not measured."
         )
     elif OWN in chosen:
         st.caption(f"Yours: {label.md(own.told, 200)}; drawn on the Noise page.")
