@@ -1,11 +1,11 @@
 """Fine-tune the bundled CIFAR-10 network, and record what comes with snnlab.
 
-    python scripts/record_cifar.py DATA STATE [noise-gain] [papers] [ship] [--first-seed 0] [--seeds 3]
+    python scripts/record_cifar.py DATA STATE [base] [noise-gain] [papers] [ship] [--first-seed 0] [--seeds 3]
 
-DATA is the folder of the data set; the base is the bundled checkpoint that ``train_cifar.py`` made. ``noise-gain`` is
-the noise experiment against its controls; ``papers`` are the other methods that train, beside the same control.
-Each goes on where it was stopped: STATE keeps every training, so processes with other seeds may fill it at once.
-``ship`` copies control and NQ of seed 0 (not chosen, the first) into the assets and records the runs that the app
+DATA is the folder of the data set, STATE/base what ``train_cifar.py`` left. ``base`` puts that network into the
+assets; ``noise-gain`` is the noise experiment against its controls; ``papers`` are the other methods that train, beside
+the same control. Each goes on where it was stopped: STATE keeps every training, and processes with other seeds may fill
+it at once. ``ship`` puts control and NQ of seed 0 (the first, not chosen) into the assets, and the runs that the app
 shows without the data set. Final weights, no selection; read on ``dev``.
 """
 
@@ -18,11 +18,13 @@ from typing import Any
 import torch
 from make_bundled import ship
 
+from snnlab.analysis import accuracy_vs_steps
 from snnlab.cli.train import gain_as_json
+from snnlab.converters.apply import convert
 from snnlab.core.assets import asset_folder
 from snnlab.core.files import write_atomically
 from snnlab.core.recipe import Recipe
-from snnlab.io import load_checkpoint
+from snnlab.io import Checkpoint, load_checkpoint
 from snnlab.runs import (
     Run,
     analyse,
@@ -47,13 +49,17 @@ SHIPPED = {"control": "cifar10-resnet20-control-L4", "nq": "cifar10-resnet20-nq-
 
 STEPS = (2, 1, 4, 8)
 ARMS = {
-    "noise-gain": ("control", "control_L", "nq", "half_nq", "uniform"),
+    "noise-gain": ("control", "nq", "half_nq", "uniform"),
     "papers": ("control", "nq", "noise_adaptor_none", "noise_adaptor", "clipped", "ecl", "ttrbr"),
 }
+PARTS = ("base", *ARMS, "ship")
 FOLDERS = {"noise-gain": "noise-gain", "papers": "ttrbr-ecl"}
 FINE_TUNING = {"epochs": 3, "images": 10_000, "batch_size": 100, "learning_rate": 0.01, "augment": ["crop", "flip"]}
 MEASURED = 1000
 """Calibration images that the gap is measured on after every epoch."""
+
+IMAGES = 2000
+"""Images of ``dev``: all."""
 
 IMAGES_AT_SITES = 500
 """Images of the budget, the restoration and the diagnosis that are shown first."""
@@ -70,7 +76,7 @@ def experiment(kind: str, data: Path, state: Path, *, first_seed: int, seeds: in
         seeds: Training seeds.
         **changed: Of ``FINE_TUNING``.
     """
-    recipe = default_recipe(BASE, dataset="cifar10", folder=str(data), num_steps=max(STEPS), limit=None).changed(
+    recipe = default_recipe(BASE, dataset="cifar10", folder=str(data), num_steps=max(STEPS), limit=IMAGES).changed(
         snapshots=[],
         traces=0,
         seed=first_seed,
@@ -100,17 +106,28 @@ def record_experiment(kind: str, data: Path, state: Path, out: Path, *, first_se
         ship(run, f"{BASE}-experiment.run")
 
 
+def ship_checkpoint(checkpoint: Checkpoint, name: str, data: Path) -> None:
+    """Write a checkpoint of the package, with what it reaches on ``dev``; the same as its bundled run will say."""
+    ann, images = checkpoint.build(), checkpoint.data("dev", folder=data)
+    snn = convert(ann, "qcfs", data=checkpoint.data("calibration", folder=data))
+    (curve,) = accuracy_vs_steps({"ANN": ann, "SNN": snn}, images, num_steps=max(STEPS))
+    reached = {f"dev SNN T={step}": float(curve.snn_accuracy[step - 1]) for step in sorted(STEPS)}
+    accuracies = {"dev ANN": curve.ann_accuracy, **reached}
+    card = dataclasses.replace(checkpoint.card, name=name, licence="MIT", accuracies=accuracies)
+    dataclasses.replace(checkpoint, card=card).save(asset_folder() / "checkpoints" / f"{name}.safetensors")
+    print(name, accuracies, flush=True)
+
+
 def ship_networks(data: Path, state: Path) -> None:
     """Checkpoints of control and NQ, and the runs of all three networks."""
     for arm, name in SHIPPED.items():
-        tuned = load_checkpoint(state / f"{arm}-0" / "network.safetensors")
-        card = dataclasses.replace(tuned.card, name=name, licence="MIT")
-        dataclasses.replace(tuned, card=card).save(asset_folder() / "checkpoints" / f"{name}.safetensors")
+        ship_checkpoint(load_checkpoint(state / f"{arm}-0" / "network.safetensors"), name, data)
     for name in (BASE, *SHIPPED.values()):
-        recipe = default_recipe(name, dataset="cifar10", folder=str(data))
+        recipe = default_recipe(name, dataset="cifar10", folder=str(data)).changed(data={"limit": IMAGES})
         ship(without_place(analyse(recipe)), f"{name}.run")
         ship(without_place(fit_noise_run(noise_recipe(recipe))), f"{name}-noise.run")
     recipe = default_recipe(BASE, dataset="cifar10", folder=str(data))
+    recipe = recipe.changed(data={"limit": IMAGES})
     few = recipe.changed(data={"limit": IMAGES_AT_SITES})
     ship(without_place(energy_run(few.changed(snapshots=[], traces=0))), f"{BASE}-energy.run")
     ship(without_place(early_exit_run(early_exit_recipe(recipe))), f"{BASE}-exit.run")
@@ -125,16 +142,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("state", type=Path)
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join([*ARMS, 'ship'])}; default: all")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_intermixed_args()
-    if unknown := [part for part in options.parts if part not in (*ARMS, "ship")]:
-        parser.error(f"there is no part {unknown[0]!r}; choose among {', '.join([*ARMS, 'ship'])}")
+    if unknown := [part for part in options.parts if part not in PARTS]:
+        parser.error(f"there is no part {unknown[0]!r}; choose among {', '.join(PARTS)}")
     torch.set_num_threads(1)
-    for part in options.parts or (*ARMS, "ship"):
-        if part == "ship":
+    for part in options.parts or PARTS:
+        if part == "base":
+            ship_checkpoint(load_checkpoint(options.state / "base" / f"{BASE}.safetensors"), BASE, options.data)
+        elif part == "ship":
             ship_networks(options.data, options.state)
         else:
             seeds = {"first_seed": options.first_seed, "seeds": options.seeds}

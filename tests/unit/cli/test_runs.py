@@ -16,7 +16,7 @@ runner = CliRunner()
 @pytest.fixture
 def stored():
     store = Store()
-    run = store.shipped()[0]
+    run = shipped("digits-vgg-qcfs-L8")
     for number in range(3):
         store.save(dataclasses.replace(run, id=f"{number:032x}", created=f"2026-01-0{number + 1}T00:00:00+00:00"))
     return store

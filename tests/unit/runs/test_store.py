@@ -20,6 +20,9 @@ from snnlab.runs import Job, Pool, Run, Store, analyse, default_recipe
 from snnlab.runs.processes import Owner
 from snnlab.runs.store.job_table import KEPT_FINISHED
 
+DIGITS = ("digits-vgg-qcfs-L8", "digits-resnet-qcfs-L4", "digits-vgg-relu")
+CIFAR10 = ("cifar10-resnet20-qcfs-L4", "cifar10-resnet20-control-L4", "cifar10-resnet20-nq-L4")
+
 
 @pytest.fixture(scope="module")
 def run():
@@ -56,17 +59,17 @@ def test_shipped_runs_are_there_and_match_their_checkpoints(tmp_path):
     store = Store(tmp_path / "runs.sqlite")
     shipped = {run.card["name"]: run for run in store.shipped()}
 
-    assert set(shipped) == {"digits-vgg-qcfs-L8", "digits-resnet-qcfs-L4", "digits-vgg-relu"}
+    assert set(shipped) == {*DIGITS, *CIFAR10}
     for name, run in shipped.items():
         checkpoint = example(name)
         assert run.recipe.checkpoint.sha256 == checkpoint.card.sha256
         assert run.id == run.recipe.key()[:32], f"made for another RESULTS_VERSION than {RESULTS_VERSION}"
-        assert run.reports["accuracy"].images == 270
+        assert run.reports["accuracy"].images == (270 if name in DIGITS else 2000)
         assert run.card["accuracies"]["dev ANN"] == pytest.approx(run.reports["accuracy"].ann_accuracy)
         assert store.get(run.id).title == run.title
 
 
-@pytest.mark.parametrize("name", ["digits-vgg-qcfs-L8", "digits-resnet-qcfs-L4", "digits-vgg-relu"])
+@pytest.mark.parametrize("name", DIGITS)
 def test_a_shipped_run_can_be_made_again(name):
     (shipped,) = [run for run in Store().shipped() if (run.card["name"], run.verb) == (name, "analyse")]
     again = analyse(shipped.recipe).reports
