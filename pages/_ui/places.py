@@ -30,27 +30,28 @@ def placed(run: "sl.runs.Run", rows: Rows) -> "sl.runs.Run":
 
 
 def ask(run: "sl.runs.Run") -> None:
-    """A field for the folder; nothing where the images are found."""
+    """A place to name the folder; nothing where the images are found."""
     data = run.recipe.data
     if not sl.data.why_missing(data.dataset, data.folder):
         return
     title = sl.data.DATASETS[data.dataset].title
     key = f"places.{data.dataset}.field"
-    with st.container(key="places", gap="xxsmall"):
+    with st.popover(f"{title}: where is it?", icon=":material/folder_off:", width="stretch", key="places"):
+        st.markdown(
+            f"{title} was not found on this machine. Stored results are shown all the same; new ones need its files."
+        )
         st.text_input(
             f"Folder of {title}",
             key=key,
             placeholder="the folder that holds the dataset",
             on_change=lambda: _name(data.dataset, st.session_state[key]),
-            help=f"{title} was not found on this machine. Stored results are shown all the same; to compute new ones, "
-            "name the folder that holds its files. It lies under SNNLAB_DATA_ROOTS, or under the folder that the app "
-            f"was started in. Or fetch it: snnlab data fetch {data.dataset}.",
         )
-        problem = st.session_state.get(_problem(data.dataset), "")
-        if problem:
-            st.caption(f":material/error: {label.md(problem, 300)}")
-        else:
-            st.caption("Not found here: stored results are shown, new ones need it.")
+        if problem := st.session_state.get(_problem(data.dataset), ""):
+            st.error(label.md(problem, 400))
+        st.caption(
+            "A folder under `SNNLAB_DATA_ROOTS`, or under the one that the app was started in. Or fetch it: "
+            f"`snnlab data fetch {data.dataset}`."
+        )
 
 
 def _name(dataset: str, text: str) -> None:

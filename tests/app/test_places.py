@@ -44,13 +44,13 @@ def started_with(at, pool):
 def test_stored_results_are_shown_and_the_folder_is_asked_for(foreign, at_page, pool, tmp_path):
     at = at_page("flips", run=foreign.id[:12])
     (field,) = asked(at)
-    assert any("Not found here" in caption.value for caption in at.sidebar.caption)
+    assert any("was not found on this machine" in text.value for text in at.sidebar.markdown)
     empty = tmp_path / "empty"
     empty.mkdir()
     field.set_value(str(empty)).run()
-    assert any("was not found in" in caption.value for caption in at.sidebar.caption)
+    assert "was not found in" in at.sidebar.error[0].value
     asked(at)[0].set_value("/outside").run()
-    assert any("not a readable path" in caption.value for caption in at.sidebar.caption)
+    assert "not a readable path" in at.sidebar.error[0].value
     folder = cifar_folder(tmp_path / "data")
     asked(at)[0].set_value(str(folder)).run()
     assert not asked(at)
