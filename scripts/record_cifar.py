@@ -1,12 +1,12 @@
 """Fine-tune the bundled CIFAR-10 network, and record what comes with snnlab.
 
-    python scripts/record_cifar.py DATA STATE [base] [noise-gain] [papers] [ship] [--first-seed 0] [--seeds 3]
+    python scripts/record_cifar.py DATA STATE [base] [noise-gain] [papers] ... [--first-seed 0] [--seeds 3]
 
 DATA is the folder of the data set, STATE/base what ``train_cifar.py`` left. ``base`` puts that network into the
 assets; ``noise-gain`` is the noise experiment against its controls; ``papers`` are the other methods that train, beside
 the same control. Each goes on where it was stopped: STATE keeps every training, and processes with other seeds may fill
-it at once. ``ship`` puts control and NQ of seed 0 (the first, not chosen) into the assets, and the runs that the app
-shows without the data set. Final weights, no selection; read on ``dev``.
+it at once. ``ship-tuned`` puts control and NQ of seed 0 (the first, not chosen) into the assets; it and ``ship-base``
+record the runs that the app shows without the data set. Final weights, no selection; read on ``dev``.
 """
 
 import argparse
@@ -52,7 +52,7 @@ ARMS = {
     "noise-gain": ("control", "nq", "half_nq", "uniform"),
     "papers": ("control", "nq", "noise_adaptor_none", "noise_adaptor", "clipped", "ecl", "ttrbr"),
 }
-PARTS = ("base", *ARMS, "ship")
+PARTS = ("base", "ship-base", *ARMS, "ship-tuned")
 FOLDERS = {"noise-gain": "noise-gain", "papers": "ttrbr-ecl"}
 FINE_TUNING = {"epochs": 3, "images": 10_000, "batch_size": 100, "learning_rate": 0.01, "augment": ["crop", "flip"]}
 MEASURED = 1000
@@ -118,16 +118,24 @@ def ship_checkpoint(checkpoint: Checkpoint, name: str, data: Path) -> None:
     print(name, accuracies, flush=True)
 
 
-def ship_networks(data: Path, state: Path) -> None:
-    """Checkpoints of control and NQ, and the runs of all three networks."""
+def ship_tuned(data: Path, state: Path) -> None:
+    """Checkpoints of control and NQ, and their first runs."""
     for arm, name in SHIPPED.items():
         ship_checkpoint(load_checkpoint(state / f"{arm}-0" / "network.safetensors"), name, data)
-    for name in (BASE, *SHIPPED.values()):
-        recipe = default_recipe(name, dataset="cifar10", folder=str(data)).changed(data={"limit": IMAGES})
-        ship(without_place(analyse(recipe)), f"{name}.run")
-        ship(without_place(fit_noise_run(noise_recipe(recipe))), f"{name}-noise.run")
-    recipe = default_recipe(BASE, dataset="cifar10", folder=str(data))
-    recipe = recipe.changed(data={"limit": IMAGES})
+        ship_first_runs(name, data)
+
+
+def ship_first_runs(name: str, data: Path) -> None:
+    """The runs that open with a network."""
+    recipe = recipe_of(name, data)
+    ship(without_place(analyse(recipe)), f"{name}.run")
+    ship(without_place(fit_noise_run(noise_recipe(recipe))), f"{name}-noise.run")
+
+
+def ship_base(data: Path) -> None:
+    """All runs of the base."""
+    ship_first_runs(BASE, data)
+    recipe = recipe_of(BASE, data)
     few = recipe.changed(data={"limit": IMAGES_AT_SITES})
     ship(without_place(energy_run(few.changed(snapshots=[], traces=0))), f"{BASE}-energy.run")
     ship(without_place(early_exit_run(early_exit_recipe(recipe))), f"{BASE}-exit.run")
@@ -135,6 +143,11 @@ def ship_networks(data: Path, state: Path) -> None:
     at_target = few.changed(num_steps=2, snapshots=[2])
     ship(without_place(restore_run(budget_recipe(at_target))), f"{BASE}-restore.run")
     ship(without_place(diagnosis_run(diagnosis_recipe(few, default_target("qcfs")))), f"{BASE}-diagnosis.run")
+
+
+def recipe_of(name: str, data: Path) -> Recipe:
+    """What the app starts from, on all of ``dev``."""
+    return default_recipe(name, dataset="cifar10", folder=str(data)).changed(data={"limit": IMAGES})
 
 
 def main() -> None:
@@ -153,8 +166,10 @@ def main() -> None:
     for part in options.parts or PARTS:
         if part == "base":
             ship_checkpoint(load_checkpoint(options.state / "base" / f"{BASE}.safetensors"), BASE, options.data)
-        elif part == "ship":
-            ship_networks(options.data, options.state)
+        elif part == "ship-base":
+            ship_base(options.data)
+        elif part == "ship-tuned":
+            ship_tuned(options.data, options.state)
         else:
             seeds = {"first_seed": options.first_seed, "seeds": options.seeds}
             record_experiment(part, options.data, options.state, options.out, **seeds)
