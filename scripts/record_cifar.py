@@ -119,29 +119,23 @@ def ship_checkpoint(checkpoint: Checkpoint, name: str, data: Path) -> None:
 
 
 def ship_tuned(data: Path, state: Path) -> None:
-    """Checkpoints of control and NQ, and their first runs."""
+    """Checkpoints of control and NQ, and the conversion that opens with each."""
     for arm, name in SHIPPED.items():
         ship_checkpoint(load_checkpoint(state / f"{arm}-0" / "network.safetensors"), name, data)
-        ship_first_runs(name, data)
-
-
-def ship_first_runs(name: str, data: Path) -> None:
-    """The runs that open with a network."""
-    recipe = recipe_of(name, data)
-    ship(without_place(analyse(recipe)), f"{name}.run")
-    ship(without_place(fit_noise_run(noise_recipe(recipe))), f"{name}-noise.run")
+        ship(without_place(analyse(recipe_of(name, data))), f"{name}.run")
 
 
 def ship_base(data: Path) -> None:
     """All runs of the base."""
-    ship_first_runs(BASE, data)
     recipe = recipe_of(BASE, data)
+    ship(without_place(analyse(recipe)), f"{BASE}.run")
+    ship(without_place(fit_noise_run(noise_recipe(recipe))), f"{BASE}-noise.run")
     few = recipe.changed(data={"limit": IMAGES_AT_SITES})
-    ship(without_place(energy_run(few.changed(snapshots=[], traces=0))), f"{BASE}-energy.run")
-    ship(without_place(early_exit_run(early_exit_recipe(recipe))), f"{BASE}-exit.run")
     ship(without_place(budget_run(budget_recipe(few))), f"{BASE}-budget.run")
+    ship(without_place(energy_run(few.changed(snapshots=[], traces=0))), f"{BASE}-energy.run")
     at_target = few.changed(num_steps=2, snapshots=[2])
     ship(without_place(restore_run(budget_recipe(at_target))), f"{BASE}-restore.run")
+    ship(without_place(early_exit_run(early_exit_recipe(recipe))), f"{BASE}-exit.run")
     ship(without_place(diagnosis_run(diagnosis_recipe(few, default_target("qcfs")))), f"{BASE}-diagnosis.run")
 
 
