@@ -153,8 +153,10 @@ shell.page()
 shell.title_bar("What do the words, numbers and colours mean?")
 with st.container(key="help", gap="small"):
     st.markdown(
-        "snnlab turns a trained ANN into a network of integrate-and-fire neurons and shows where accuracy is lost at "
-        "few time-steps. At first a bundled example is in view; your own checkpoint goes in on the **Checkpoint** page."
+        "snnlab turns a trained ANN into a network of integrate-and-fire neurons and shows where accuracy is lost "
+        "at few time-steps. At first a bundled example is in view; your own checkpoint goes in on the "
+        "**Checkpoint** page. The CIFAR-10 networks in the menu show stored results; to compute new ones, name the "
+        "folder of the data set in the sidebar."
     )
     terms(TERMS, "What the nouns mean")
 
