@@ -116,7 +116,8 @@ def test_an_experiment_can_be_exported(run, quick, tmp_path):
     names = [figure.name for figure in figures_of(trained, residuals=False)]
     folder = export_run(trained, tmp_path / "out")
 
-    assert names[:3] == ["accuracy", "sites", "noise-gain"]
+    assert names[0] == "noise-gain"
+    assert {"accuracy", "sites"} < set(names)
     assert len(names) == len(set(names)) >= 6
     assert "nq" in (folder / "reports/gain.csv").read_text()
     assert r"\toprule" in (folder / "tables/gain.tex").read_text()
