@@ -35,6 +35,7 @@ def test_the_shipped_image_is_shown_with_its_checks(at_page, explained):
         "Does each network need what its map names?",
         "In which layer does the SNN's evidence part from the ANN's?",
         "Does the SNN see what the ANN sees?",
+        "Which site would bring the ANN's answer back?",
     ]  # fmt: skip
 
 
