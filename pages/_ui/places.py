@@ -36,7 +36,7 @@ def ask(run: "sl.runs.Run") -> None:
         return
     title = sl.data.DATASETS[data.dataset].title
     key = f"places.{data.dataset}.field"
-    with st.popover(f"{title}: where is it?", icon=":material/folder_off:", width="stretch", key="places"):
+    with st.popover(f"{title} folder", icon=":material/folder_off:", width="stretch", key="places"):
         st.markdown(
             f"{title} was not found on this machine. Stored results are shown all the same; new ones need its files."
         )
