@@ -66,7 +66,7 @@ def in_order(values: Tensor) -> np.ndarray | None:
     return None
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def quantize_with_noise(z, noise, threshold, levels, std, out):  # type: ignore[no-untyped-def]
     """QCFS of ``z`` plus ``std`` times ``noise`` into ``out``, all (n,) float32."""
     zero, one, half = z.dtype.type(0), z.dtype.type(1), z.dtype.type(0.5)
@@ -75,7 +75,7 @@ def quantize_with_noise(z, noise, threshold, levels, std, out):  # type: ignore[
         out[j] = np.floor(clipped * levels + half) / levels * threshold + std * noise[j]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _quantize(z, threshold, levels, out):  # type: ignore[no-untyped-def]
     """As ``QCFS.forward``, operation by operation."""
     zero, one, half = z.dtype.type(0), z.dtype.type(1), z.dtype.type(0.5)
@@ -85,7 +85,7 @@ def _quantize(z, threshold, levels, out):  # type: ignore[no-untyped-def]
         out[j] = np.floor(clipped * levels + half) / levels * threshold
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 def _gradients(z, a, grad, threshold, grad_z):  # type: ignore[no-untyped-def]
     """Fill the gradient of z; the gradient of the threshold, times the threshold, in float64."""
     zero, one = z.dtype.type(0), z.dtype.type(1)
@@ -98,7 +98,7 @@ def _gradients(z, a, grad, threshold, grad_z):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _clip(z, threshold, out):  # type: ignore[no-untyped-def]
     """As ``ClippedReLU.forward``; what is not a number stays so."""
     zero = z.dtype.type(0)
@@ -107,7 +107,7 @@ def _clip(z, threshold, out):  # type: ignore[no-untyped-def]
         out[j] = threshold if positive > threshold else positive
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 def _clip_gradients(z, grad, threshold, grad_z):  # type: ignore[no-untyped-def]
     """Fill the gradient of z; the gradient of the threshold, in float64."""
     zero = z.dtype.type(0)

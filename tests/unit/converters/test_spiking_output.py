@@ -88,7 +88,10 @@ def test_a_site_of_that_name_does_not_stand_in_the_way(grid_images):
         def forward(self, x):
             return self.spiking_output(self.act(self.first(x.flatten(1))))
 
-    snn = convert(Named(), "snm", data=grid_images)
+    network = Named()
+    with torch.no_grad():
+        network.spiking_output.bias.fill_(100.0)  # whatever the weights are, an output is above 0
+    snn = convert(network, "snm", data=grid_images)
     assert list(snn.sites) == ["act", "spiking_output_"]
 
 

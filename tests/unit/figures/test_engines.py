@@ -25,6 +25,7 @@ KINDS = (
     *("exit", "exit_T1"),
     *("seeds", "seeds_1", "seeds_T1"),
     *("explained", "explained_one", "explained_hostile", "explained_curves", "explained_over_T", "explained_sites"),
+    *("restored_one_by_one", "restored_110"),
     *("sensitivity", "sensitivity_110", "inside", "errors", "tuning", "tuning_110"),
     *("pareto", "pareto_hostile", "methods", "methods_hostile"),
 )

@@ -160,7 +160,7 @@ def test_search(store, search, found):
 
 
 def test_search_finds_shipped_runs(store):
-    names = {row.title for row in store.list(text="resnet")}
+    names = {row.title for row in store.list(text="digits-resnet")}
 
     assert names == {"digits-resnet-qcfs-L4 · qcfs"}
     assert len(store.list(limit=4)) == 4
