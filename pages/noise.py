@@ -139,7 +139,7 @@ def bench(view: shell.View, found: Found) -> None:
             revision=told.revision(),
         )
     noise_sites.draw(found, profile, downloads.recipe_of(run.recipe, now, measured))
-    noise_gap.draw(found, step, told.site(run.id, report, step))
+    noise_gap.draw(found, step)
     with bar:
         explanation()
         show.export(

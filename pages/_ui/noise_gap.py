@@ -7,13 +7,12 @@ from pages._ui import label, show
 from pages._ui.noise_view.found import Found
 
 
-def draw(found: Found, step: int, selected: int) -> None:
+def draw(found: Found, step: int) -> None:
     """The panel, below the view.
 
     Args:
         found: The noise run.
         step: T at which the gap was measured.
-        selected: Index of the site that is selected in the view: the panel follows it.
     """
     report = found.report
     with st.expander("Is the gap Gaussian?", icon=":material/query_stats:"):
@@ -21,15 +20,7 @@ def draw(found: Found, step: int, selected: int) -> None:
             "NQ trains with Gaussian noise in place of the gap. Quantiles of the measured gap over those of the "
             "Gaussian of the same mean and std: on the line where that holds. A step at 0 with heavier tails is usual."
         )
-        site = st.selectbox(
-            "Site",
-            report.names,
-            index=selected,
-            format_func=label.name,
-            key=f"noise-gap-site-{selected}",
-            width=360,
-            help="Follows the site that is selected above",
-        )
+        site = st.selectbox("Site", report.names, format_func=label.name, key="noise-gap-site", width=360)
         drawn = _figure(found.run.id, str(site), step, report)
         show.figure(drawn, "noise-gap-quantiles")
         show.export({drawn.title: drawn}, {"Quantiles of the gap": drawn.data}, found.run.recipe, "noise-gap")

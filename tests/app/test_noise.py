@@ -72,26 +72,6 @@ def problems(at):
     return " ".join(element.value for element in at.error)
 
 
-def test_the_quantiles_of_the_gap_follow_the_selected_site(at_page, run, measured, report):
-    at = at_page("noise", run=run.id[:12], T="2")
-
-    def shown():
-        (box,) = [box for box in at.selectbox if box.label == "Site"]
-        return box.value
-
-    start = int(np.argmax(report.std[:, report.step_index(2)] / report.thresholds))
-    assert shown() == report.names[start]
-    other = (start + 1) % len(report.names)
-    at.session_state[told.KEY] = {"profile": None, "site": {"run": measured.id, "site": other}}
-    at.run()
-    assert not at.exception
-    assert shown() == report.names[other]
-    for foreign in ({"run": "ff" * 16, "site": other}, {"run": measured.id, "site": 10**6}, {"run": measured.id}):
-        at.session_state[told.KEY] = {"profile": None, "site": foreign}
-        at.run()
-        assert shown() == report.names[start]
-
-
 def test_the_first_run_of_the_script_draws_the_stored_noise_and_asks_nothing(at_page, pool, run, measured, report):
     at = at_page("noise", run=run.id[:12], T="2")
     data = sent(at)

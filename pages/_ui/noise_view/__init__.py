@@ -61,7 +61,6 @@ def noise_view(
 
     Returns:
         The component's state. ``profile``, once it rests: run id, rev, target and what ``Drawn.from_browser`` takes.
-        ``site``, once another one is selected: run id and the site's index (of a stage its first).
         ``paste``, in the one run after the user pasted: text.
     """
     return _component(
@@ -76,8 +75,7 @@ def noise_view(
             "problem": problem,
         },
         key=key,
-        default={"profile": None, "site": None},
+        default={"profile": None},
         on_profile_change=lambda: None,
-        on_site_change=lambda: None,
         on_paste_change=lambda: None,
     )

@@ -13,7 +13,6 @@ export default function noiseView({ parentElement, data, setStateValue, setTrigg
   const view = (root.view ||= createView(root));
   // These come anew with every run of the script.
   view.tell = (profile) => setStateValue("profile", profile);
-  view.tellSite = (site) => setStateValue("site", { run: view.measured.id, site });
   view.paste = (vector) => setTriggerValue("paste", vector);
   receive(view, data);
 }
@@ -61,7 +60,6 @@ function startRun(view, { target }) {
   buildTargets(view);
   setStep(view, target);
   view.selected = [view.stds.indexOf(Math.max(...view.stds))];
-  view.toldSite = view.selected[0]; // the server starts there, too
 }
 
 function setStep(view, step) {
@@ -70,20 +68,8 @@ function setStep(view, step) {
   view.step = measured.steps[view.at];
   view.stds = measured.stds(view.at);
   view.last = null; // of another T
-  view.toldSite = undefined; // where the server starts depends on T
   if (view.profile) view.units = unitsOf(view.profile, view.stds);
-  if (view.rows.length) { paintMeasured(view); commitSite(view); }
-}
-
-// The server is told which site is selected once the choice rests.
-function commitSite(view) {
-  clearTimeout(view.siting);
-  view.siting = setTimeout(() => {
-    const [site] = view.selected;
-    if (site === view.toldSite) return;
-    view.toldSite = site;
-    view.tellSite(site);
-  }, SPEAK_MS);
+  if (view.rows.length) paintMeasured(view);
 }
 
 // The server's profile: at first what was drawn before, later what was typed or pasted.

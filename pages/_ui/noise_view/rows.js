@@ -159,7 +159,6 @@ function select(view, row) {
   }
   view.row = row;
   view.selected = row.sites;
-  commitSite(view);
 }
 
 function hover(view, row) {

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 import snnlab as sl
@@ -60,15 +59,6 @@ def _chosen(told: dict[str, Any]) -> bool:
         return False
     st.session_state[_CHOSEN] = chosen
     return True
-
-
-def site(run_id: str, report: "sl.analysis.NoiseReport", step: int) -> int:
-    """Index of the site that is selected in the view; until it tells of one, of the largest gap, where it starts."""
-    told = (st.session_state[KEY].get("site") if KEY in st.session_state else None) or {}
-    index = told.get("site")
-    if told.get("run") == run_id and isinstance(index, int) and 0 <= index < len(report.names):
-        return index
-    return int(np.argmax(report.std[:, report.step_index(step)] / report.thresholds))
 
 
 def give(run_id: str, now: Drawn) -> Given:
