@@ -51,7 +51,7 @@ def run(run_id: str) -> sl.runs.Run:
         StoreError: No such run.
     """
     found = store()
-    return places.placed(_run(run_id, found.location, found), rows)
+    return places.placed(_run(run_id, found.location, found), _newest)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -77,6 +77,11 @@ def seen() -> tuple[str, str]:
 def rows() -> list[sl.runs.RunRow]:
     """The runs of every kind: shipped ones first, then one's own and the command line's, newest first."""
     return _listed(store().list(seen()))
+
+
+def _newest() -> Sequence[sl.runs.RunRow]:
+    """One's own runs and the command line's that menus offer, without reading what is older."""
+    return store().list((workspace.current(), LOCAL), limit=LISTED_RUNS)
 
 
 def briefs() -> list[sl.runs.RunRow]:
