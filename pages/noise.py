@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import explain, jobs, label, noise_gap, noise_sites, shell, show
+from pages._ui import explain, jobs, label, noise_sites, shell, show
 from pages._ui.noise_view import asks, downloads, exact, noise_view, pack, told
 from pages._ui.noise_view.drawn import Drawn
 from pages._ui.noise_view.found import NOISE, Found, find, recipe_of
@@ -46,7 +46,9 @@ def explanation() -> None:
         "- **Only training** with the profile changes the SNN: at inference it has no noise in it.\n\n"
         "**kappa** is the scale $s$ at which the noisy ANN is as accurate as the SNN. The measured std holds the error "
         "that earlier sites handed on, and noise everywhere hands it on once more: kappa below 1 is what to expect. "
-        "*Local only* is the std that a constant input would leave.",
+        "*Local only* is the std that a constant input would leave.\n\n"
+        "**Quantiles** of the gap lie on the line where a Gaussian stands for it; a step at 0 with heavier tails is "
+        "usual.",
         (
             r"g_l = \frac{a_l - r_l(T)}{\theta_l}, \qquad r_l(T) = \frac{\theta_l}{T} \sum_{t \le T} s_l(t)",
             r"\tilde a_l = a_l - s\, m_l\, \mathrm{std}(g_l)\, \theta_l\, \varepsilon, \quad \varepsilon \sim N(0, 1)",
@@ -139,7 +141,6 @@ def bench(view: shell.View, found: Found) -> None:
             revision=told.revision(),
         )
     noise_sites.draw(found, profile, downloads.recipe_of(run.recipe, now, measured))
-    noise_gap.draw(found, step)
     with bar:
         explanation()
         show.export(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import snnlab as sl
-from pages._ui.noise_view import pack, script, told
+from pages._ui.noise_view import downloads, pack, script, told
 from pages._ui.noise_view.drawn import PRESETS, Drawn
 from pages._ui.noise_view.pack import BEYOND, FULL_SHARE, inflated
 from tests.app.conftest import HOSTILE, html_of, warnings
@@ -379,3 +379,19 @@ def test_the_page_offers_the_line_the_recipe_and_python(at_page, pool, run, meas
     assert "--num-steps 2" in line
     assert sl.Recipe.from_yaml(recipe).noise.multipliers == {report.names[3]: 2.0}
     assert "fit_noise" in python
+
+
+def test_the_quantiles_of_the_gap_at_every_site_are_for_paper_and_all_sites_are_in_the_browser(
+    at_page, run, measured, report
+):
+    at = at_page("noise", run=run.id[:12], T="2")
+    (box,) = [box for box in at.selectbox if box.label == "Figure"]
+    titles = [f"Quantiles of the gap at {name}, T = 2" for name in report.names]
+    assert [title for title in box.options if title.startswith("Quantiles")] == titles
+    box.select(titles[3]).run()
+    assert not at.exception
+    facts = json.loads(sent(at)["run"])
+    assert inflated(facts["arrays"]["gap"]).size == report.gap_counts.size  # so that the view asks for no site
+    profile = report.profile(2)
+    drawn = downloads.figures(report, profile, 2)[titles[3]]
+    assert drawn.name == f"gap-quantiles-{report.names[3]}-t2"

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import math
 import re
 import statistics
 
@@ -114,6 +115,70 @@ def test_profiles_in_the_browser_are_those_of_the_library(chromium):
     assert found["half"] == pytest.approx(0.5)
     assert found["none"] is None
     assert found["nq"] == "NQ"
+
+
+def test_quantiles_in_the_browser_are_those_of_the_library(chromium):
+    names, shapes = deep_names(2)
+    report = noise_report(names, shapes, levels=None)  # 32 bins a threshold
+    shifted = dataclasses.replace(
+        report, mean=0.2 * report.std, outside=np.full_like(report.outside, 60), count=report.count + 60
+    )
+    for given, step in ((report, 2), (noise_report(names, shapes), 2), (noise_report(names, shapes), 4), (shifted, 8)):
+        page = chromium.new_page()
+        found = page.evaluate(
+            """async ([module, text, step, sites]) => {
+                const { decodeMeasured, quantilesOf } = await import("data:text/javascript;base64," + module);
+                const measured = await decodeMeasured(text), at = measured.steps.indexOf(step);
+                return { each: Array.from({ length: sites }, (_, site) => quantilesOf(measured, [site], at)),
+                    twice: quantilesOf(measured, [3, 3], at), mixture: quantilesOf(measured, [3, 4], at) };
+            }""",
+            [base64.b64encode(script().encode()).decode(), pack(given, run_id="x"), step, len(names)],
+        )
+        page.close()
+        bin_width = 1 / given.lattice[given.step_index(step)]
+        for site, drawn in enumerate(found["each"]):
+            figure = sl.figures.gap_quantiles(given, site, step)
+            wanted = figure.data.dropna()
+            points = np.array(drawn["points"])
+            np.testing.assert_allclose(points[:, 0], wanted["gaussian"], rtol=1e-9, atol=1e-12)
+            apart = np.abs(points[:, 1] - wanted["measured"])
+            assert apart.max() <= bin_width * (1 + 1e-9)  # a share on the edge of a bin, as shares are sent rounded
+            assert (apart > 1e-12).sum() <= 3
+            said = figure.alt.rpartition("excess kurtosis ")[2].removesuffix(".").replace("−", "-")
+            assert math.isnan(drawn["kurtosis"]) or float(said) == pytest.approx(drawn["kurtosis"], rel=2e-3, abs=0.06)
+        np.testing.assert_allclose(found["twice"]["points"], found["each"][3]["points"], rtol=1e-9)
+        (low, _), (high, _) = (found["each"][site]["points"][0] for site in (3, 4))
+        assert min(low, high) < found["mixture"]["points"][0][0] < max(low, high)
+
+
+def test_the_quantiles_follow_the_selected_site_without_the_server(page, url, resnet):
+    frames: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: frames.append(len(data))))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(len(data))))
+    open_view(page, url, resnet.id)
+    zoom, dots = page.locator(".zoom"), page.locator(".zoom .dots")
+    page.wait_for_timeout(800)
+    frames.clear()
+    zoom.get_by_role("button", name="quantiles").click()
+    seen = []
+    for index in (1, 2, 3):
+        tracks(page).nth(index).focus()
+        row(page, index).locator(".name").click()
+        name = row(page, index).locator(".name").get_attribute("title")
+        expect(zoom.locator("h2")).to_have_text(f"Is the gap at {name} Gaussian?")
+        expect(zoom.locator("svg")).to_have_attribute("aria-label", re.compile(re.escape(f"gap at {name}, T = 2")))
+        seen.append(dots.first.get_attribute("d"))
+    assert len(set(seen)) == 3
+    page.mouse.move(5, 5)  # a row under the pointer is drawn before the selected one
+    tracks(page).nth(3).focus()
+    page.keyboard.press("ArrowDown")
+    name = row(page, 4).locator(".name").get_attribute("title")
+    expect(zoom.locator("h2")).to_have_text(f"Is the gap at {name} Gaussian?")
+    page.wait_for_timeout(800)
+    assert frames == []
+    zoom.get_by_role("button", name="shares").click()
+    expect(zoom.locator("h2")).to_have_text(f"Is the gap at {name} like N(0, std²)?")
+    expect(dots).to_have_count(0)
 
 
 def test_painting_asks_the_server_once_on_release_and_a_number_comes(page, url, resnet):
@@ -296,6 +361,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, url, resnet, w
     page = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
     open_view(page, url, resnet.id)
     page.get_by_role("button", name="Paste").click()
+    page.get_by_role("button", name="quantiles").click()
     page.wait_for_timeout(500)
     told, wide = violations(page, "[data-testid=stMain]"), sideways(page)
     page.context.close()

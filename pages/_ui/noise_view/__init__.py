@@ -14,7 +14,7 @@ _FOLDER = Path(__file__).parent
 # One module in the browser: the parts share a scope, in this order; page elements are made as in the residual view.
 _SCRIPTS = (
     *("measured", "profile", "prediction", "../residual_view/dom", "rows", "input", "tools"),
-    *("accuracy", "kappa", "zoom", "noise_view"),
+    *("accuracy", "kappa", "zoom", "quantiles", "noise_view"),
 )
 
 

@@ -35,12 +35,17 @@ def figures(report: "sl.analysis.NoiseReport", profile: "sl.calibration.NoisePro
     def gap(site: int) -> "Callable[[], sl.figures.Figure]":
         return lambda: sl.figures.noise_gap(report, site, step, std=float(profile.std[site]))
 
+    def quantiles(site: int) -> "Callable[[], sl.figures.Figure]":
+        return lambda: sl.figures.gap_quantiles(report, site, step)
+
     makers = {f"Std over depth, T = {step}": lambda: sl.figures.noise_profile(report, step, profile)}
     if step in report.targets:
         makers[f"Noisy ANN over the scale of the stored profile, T = {step}"] = lambda: sl.figures.noise_scales(
             report, step
         )
-    return Lazy(makers | {f"Gap at {label.name(name)}, T = {step}": gap(i) for i, name in enumerate(report.names)})
+    for title, make in (("Gap", gap), ("Quantiles of the gap", quantiles)):
+        makers |= {f"{title} at {label.name(name)}, T = {step}": make(i) for i, name in enumerate(report.names)}
+    return Lazy(makers)
 
 
 def sites(profile: "sl.calibration.NoiseProfile", measured: "sl.calibration.NoiseProfile") -> pd.DataFrame:

@@ -6,7 +6,7 @@ const MANY_SITES = 40;
 const SHORT_WIDTH = 620; // below it the pictures at the side are low, as they stay in view above the rows
 const ROWS_HEIGHT = 560; // of all thin rows
 
-export { decodeMeasured, presetUnits, unitsOf, withMultiplier, withFrozen, withPreset, multipleOf };
+export { decodeMeasured, presetUnits, unitsOf, withMultiplier, withFrozen, withPreset, multipleOf, quantilesOf };
 
 export default function noiseView({ parentElement, data, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".noise");
@@ -20,10 +20,11 @@ export default function noiseView({ parentElement, data, setStateValue, setTrigg
 function createView(root) {
   const view = {
     root, find: (selector) => root.querySelector(selector), measured: null, decoded: {}, widths: {},
-    profile: null, undo: [], rows: [], folds: [], folded: new Set(), selected: [0], dense: false, answers: [], curves: [], rev: null, heard: {},
+    profile: null, undo: [], rows: [], folds: [], folded: new Set(), selected: [0], dense: false, quantiles: false, answers: [], curves: [], rev: null, heard: {},
   };
   buildTools(view);
   buildAccuracy(view);
+  buildZoom(view);
   wireRows(view);
   new ResizeObserver(() => { if (view.measured) { measure(view); draw(view); } }).observe(root);
   return view;
