@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from snnlab.activations import QCFS, ActivationSpec
@@ -61,6 +62,19 @@ class Branched(nn.Module):
         x = self.act1(self.conv1(x))
         x = self.act2(self.conv2(x) + x)
         return self.fc2(self.act3(self.fc1(self.pool(x).flatten(1))))
+
+
+class MaxPooled(Branched):
+    """The same with max-pooling: one module used twice, on spikes and on a sum of spikes, and once as a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, stride=1, padding=1)
+
+    def forward(self, x):
+        x = self.pool(self.act1(self.conv1(x)))
+        x = F.max_pool2d(self.pool(self.act2(self.conv2(x)) + x), 3)
+        return self.fc2(self.act3(self.fc1(x.flatten(1))))
 
 
 @pytest.fixture

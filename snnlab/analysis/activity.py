@@ -1,7 +1,7 @@
 """Count spikes and the operations that they cause, while a simulation runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from snnlab.graph.reach import (
     nominal_macs,
     passed_on,
 )
+from snnlab.neurons import RunningMaxPool
 from snnlab.simulation.engine import node_shapes, simulate
 from snnlab.simulation.images import ImageSource, as_images
 from snnlab.simulation.spiking_model import SpikingModel
@@ -101,10 +102,18 @@ class _Connection:
 
 @dataclass
 class _Source:
-    """Where a value comes from: ``"image"``, ``"analog"`` or ``"site"``, which site, and what it reaches of it."""
+    """Where a value comes from.
+
+    Args:
+        kind: ``"image"``, ``"analog"`` or ``"spikes"``.
+        place: Site, or max-pool behind spikes, that sends them.
+        sites: The site itself, or those in front of the max-pool.
+        reach: What the spikes reach of the value.
+    """
 
     kind: str
-    site: str = ""
+    place: str = ""
+    sites: tuple[str, ...] = ()
     reach: Reach | None = None
 
 
@@ -133,8 +142,11 @@ class ActivityCounter:
         self.num_steps = num_steps
         self._rows, connections, shapes = _structure(snn, image)
         self._sites = {
-            site.name: _SiteCounter(shapes[site.name], snn.sites[site.name], connections[site.name])
+            site.name: _Counter(shapes[site.name], connections[site.name], snn.sites[site.name])
             for site in snn.site_facts
+        }
+        self._pools = {
+            name: _Counter(shapes[name], found) for name, found in connections.items() if name not in self._sites
         }
         shape = (len(self._rows), num_steps)
         self._syn_ops, self._pool_adds, self._levels = (np.zeros(shape, np.int64) for _ in range(3))
@@ -145,26 +157,35 @@ class ActivityCounter:
         self._start, self._images, self._warm_up_steps = -1, 0, 0
 
     def __call__(self, site: str, emitted: Tensor, start: int) -> None:
-        """Take what a site emitted, threshold x spikes (T, n, ...), of the images from ``start`` on."""
-        spikes, counts = self._sites[site].count(emitted)
-        self._spikes[site] += spikes
-        self._take(site, counts, emitted.shape[1], start)
+        """Take what a site or a max-pool sent, (T, n, ...), of the images from ``start`` on."""
+        counter = self._counter(site)
+        if counter is not None:
+            spikes, counts = counter.count(emitted)
+            if site in self._spikes:
+                self._spikes[site] += spikes
+            self._take(counter, counts, emitted.shape[1], start)
 
     def warm_up(self, site: str, emitted: Tensor, start: int) -> None:
         """The same for a warm-up: its operations are added to those of t = 1, its spikes to no firing rate."""
         self._warm_up_steps = len(emitted)
-        _, counts = self._sites[site].count(emitted)
-        total = [tuple(each.sum(axis=0, keepdims=True) for each in found) for found in counts]
-        self._take(site, total, emitted.shape[1], start)
+        counter = self._counter(site)
+        if counter is not None:
+            _, counts = counter.count(emitted)
+            total = [tuple(each.sum(axis=0, keepdims=True) for each in found) for found in counts]
+            self._take(counter, total, emitted.shape[1], start)
 
-    def _take(self, site: str, counts: Sequence[tuple[np.ndarray, ...]], images: int, start: int) -> None:
-        """Add what one site's spikes cause at the first steps, each (steps, n)."""
+    def _counter(self, name: str) -> "_Counter | None":
+        """That of a site or of a max-pool behind spikes; None for a max-pool of analog values."""
+        return self._sites.get(name) or self._pools.get(name)
+
+    def _take(self, counter: "_Counter", counts: Sequence[tuple[np.ndarray, ...]], images: int, start: int) -> None:
+        """Add what the spikes of one place cause at the first steps, each (steps, n)."""
         if start != self._start:
             self._close()
             self._start, self._images = start, self._images + images
             self._pending = np.zeros((self.num_steps, images, len(STREAMS)), np.int64)
         assert self._pending is not None, "it was made with the first site of these images"
-        for connection, (accumulates, pool_adds, levels) in zip(self._sites[site].connections, counts, strict=True):
+        for connection, (accumulates, pool_adds, levels) in zip(counter.connections, counts, strict=True):
             row, first = connection.row, slice(0, len(accumulates))
             self._syn_ops[row, first] += accumulates.sum(axis=1)
             self._pending[first, :, connection.stream] += accumulates
@@ -223,16 +244,16 @@ class ActivityCounter:
             self._pending, self._start = None, -1
 
 
-class _SiteCounter:
-    """Counts one site's spikes, each with its fan-outs.
+class _Counter:
+    """Counts the spikes of one site, or what a max-pool passes on, each with its fan-outs.
 
     Args:
         shape: Of one image's activation.
-        neuron: Its neuron.
         connections: Where its spikes go.
+        neuron: The site's neuron; None for a max-pool, whose every value other than 0 is one event.
     """
 
-    def __init__(self, shape: tuple[int, ...], neuron: Any, connections: list[_Connection]) -> None:
+    def __init__(self, shape: tuple[int, ...], connections: list[_Connection], neuron: Any = None) -> None:
         self.connections = connections
         self.neurons = int(np.prod(shape))
         columns = [np.ones(shape, np.int64)]
@@ -242,10 +263,10 @@ class _SiteCounter:
                 columns.append(connection.pool.fan_out())
         self.table = np.stack([_in_memory_order(column) for column in columns], axis=1)  # (neurons, columns)
         self.pools = [None if each.pool is None else _Pool.of(each) for each in connections]
-        several = neuron.most_spikes > 1  # elsewhere a look at zero is exact and fast
-        worth = neuron.threshold if neuron.output_fraction is None else neuron.threshold * neuron.output_fraction
-        threshold = worth.detach().cpu().expand(shape).numpy()
-        self.threshold = _in_memory_order(threshold) if several else np.empty(0, threshold.dtype)
+        self.threshold = np.empty(0, np.float32)
+        if neuron is not None and neuron.most_spikes > 1:  # elsewhere a look at zero is exact and fast
+            worth = neuron.threshold if neuron.output_fraction is None else neuron.threshold * neuron.output_fraction
+            self.threshold = _in_memory_order(worth.detach().cpu().expand(shape).numpy())
 
     def count(self, emitted: Tensor) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
         """Spikes of each step, (T,), and for each connection its accumulates, pool additions and pooled levels.
@@ -306,6 +327,10 @@ class _Pool:
         return cls(first, places, np.broadcast_to(behind, pooled).reshape(-1).astype(np.int64))
 
 
+def _sites_of(arriving: Sequence[_Source]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(site for each in arriving for site in each.sites))
+
+
 def _in_memory_order(values: np.ndarray) -> np.ndarray:
     """One image's values flat, channels last, as the engine keeps them."""
     return np.ascontiguousarray(np.moveaxis(values, 0, -1) if values.ndim == 3 else values).reshape(-1)
@@ -314,7 +339,7 @@ def _in_memory_order(values: np.ndarray) -> np.ndarray:
 def _structure(
     snn: SpikingModel, image: Tensor
 ) -> tuple[list[_Row], dict[str, list[_Connection]], dict[str, tuple[int, ...]]]:
-    """Rows in the order of the graph, the connections of every site, and the sites' shapes."""
+    """Rows in the order of the graph, the connections of every site and max-pool behind spikes, and their shapes."""
     return _Structure(snn, image).found()
 
 
@@ -342,16 +367,20 @@ class _Structure:
                 continue
             inputs = [source for source in node.all_input_nodes if source in origin]
             pending = sum(adds.get(source, 0) for source in inputs)
+            told = "shortcut" if pending else "no layer before"
             if node.op == "output":
-                self._sums("read-out", origin[inputs[0]], pending)
+                self._sums(f"read-out ({told})", origin[inputs[0]], pending)
             elif node.op == "call_module" and node.target in sites:
                 name = str(node.target)
                 shapes[name] = self.shapes[node]
-                self._sums(name, origin[inputs[0]], pending)
-                origin[node] = [_Source("site", name, Reach.itself(self.shapes[node]))]
+                self._sums(f"{name} ({told})", origin[inputs[0]], pending)
+                origin[node] = [_Source("spikes", name, (name,), Reach.itself(self.shapes[node]))]
+            elif node.op == "call_module" and isinstance(self.modules[str(node.target)], RunningMaxPool):
+                shapes[str(node.target)] = self.shapes[node]
+                origin[node] = [self._max_pool(node, inputs[0], origin[inputs[0]], pending)]
             elif node.op == "call_module" and is_layer(self.modules[str(node.target)]):
                 if pending:
-                    self._sums(str(node.target), [], pending)
+                    self._sums(f"{node.target} (shortcut)", [], pending)
                 origin[node] = [_Source(self._layer(node, inputs[0], origin[inputs[0]]))]
             elif node in self.shapes and inputs:
                 origin[node] = [self._passed(source, node, each) for source in inputs for each in origin[source]]
@@ -363,21 +392,31 @@ class _Structure:
     def _passed(self, source: fx.Node, node: fx.Node, each: _Source) -> _Source:
         if each.reach is None:
             return each
-        return _Source(each.kind, each.site, passed_on(each.reach, node, source, self.modules, self.shapes))
+        return replace(each, reach=passed_on(each.reach, node, source, self.modules, self.shapes))
+
+    def _max_pool(self, node: fx.Node, source: fx.Node, arriving: list[_Source], adds: int) -> _Source:
+        """Add a row for the counters of a max-pool; what its output is: spikes again where nothing else arrives."""
+        name, kinds = str(node.target), {each.kind for each in arriving}
+        counted = [self._passed(source, node, each) for each in arriving]
+        self._sums(f"{name} (max-pool)", counted, adds, averages=False)
+        if kinds != {"spikes"}:
+            return _Source("image" if kinds == {"image"} else "analog")
+        self.connections[name] = []
+        return _Source("spikes", name, _sites_of(arriving), Reach.itself(self.shapes[node]))
 
     def _layer(self, node: fx.Node, source: fx.Node, arriving: list[_Source]) -> str:
         """Add a layer's row; what its output is: constant like the image, or an analog value of every step."""
         module: nn.Module = self.modules[str(node.target)]
         before, after = self.shapes[source], self.shapes[node]
         kinds = {each.kind for each in arriving}
-        spiking = kinds == {"site"}
+        spiking = kinds == {"spikes"}
         pooled = spiking and any(each.reach is not None and each.reach.merges for each in arriving)
         own = layer_fan_out(module, before, after)
         row = _Row(
             name=str(node.target),
             kind="linear" if isinstance(module, nn.Linear) else "conv",
             input="pooled" if pooled else "spikes" if spiking else "image" if kinds == {"image"} else "analog",
-            sources=tuple(dict.fromkeys(each.site for each in arriving)) if spiking else (),
+            sources=_sites_of(arriving) if spiking else (),
             ann_macs=int(own.sum()),
             nominal_macs=nominal_macs(module, after),
             outputs=int(np.prod(after)),
@@ -393,20 +432,18 @@ class _Structure:
             flat = np.int64(module.out_features) if each.reach.flat else own  # type: ignore[arg-type]
             stream = STREAMS.index("pooled" if pooled else "direct")
             connection = _Connection(len(self.rows) - 1, fan_out, stream, merged, np.asarray(flat) if pooled else None)
-            self.connections[each.site].append(connection)
+            self.connections[each.place].append(connection)
         return "analog"
 
-    def _sums(self, name: str, arriving: list[_Source], adds: int) -> None:
-        """Add a row for what reaches a site, or the read-out, without a layer of its own: added there, or passed on."""
-        spiking = [each for each in arriving if each.kind == "site"]
+    def _sums(self, name: str, arriving: list[_Source], adds: int, *, averages: bool = True) -> None:
+        """Add a row for what reaches a place without a layer of its own: added there, or passed on."""
+        spiking = [each for each in arriving if each.kind == "spikes"]
         if not spiking and not adds:
             return
-        sources = tuple(dict.fromkeys(each.site for each in spiking))
-        pooled = any(each.reach is not None and each.reach.merges for each in spiking)
+        pooled = averages and any(each.reach is not None and each.reach.merges for each in spiking)
         kind = "pooled" if pooled else "spikes" if spiking else "analog"
-        told = "shortcut" if adds else "no layer before"
-        self.rows.append(_Row(f"{name} ({told})", "shortcut", kind, sources, ann_adds=adds))
+        self.rows.append(_Row(name, "shortcut", kind, _sites_of(spiking), ann_adds=adds))
         for each in spiking:
             assert each.reach is not None, "a site's value has one"
             fan_out = each.reach.fan_out()
-            self.connections[each.site].append(_Connection(len(self.rows) - 1, fan_out, STREAMS.index("shortcut")))
+            self.connections[each.place].append(_Connection(len(self.rows) - 1, fan_out, STREAMS.index("shortcut")))

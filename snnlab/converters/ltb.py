@@ -34,8 +34,8 @@ class LocalThresholdBalancing(Converter):
 
     Source: [Bu2025], the authors' code; the delay after the paper, since the code's reads an attribute that nothing
     sets. Deviation: with a threshold a channel, the fastest neuron of a layer takes the part of the largest mean; where
-    the source clips, no threshold rises above that. Max-pooling is refused as everywhere; the code pools before the
-    neuron, which is an approximation.
+    the source clips, no threshold rises above that. A max-pool stays behind its neuron and is exact in the mean, see
+    ``RunningMaxPool``; the code pools each step's currents before the neuron, which raises the mean.
     """
 
     card: ClassVar[MethodCard] = MethodCard(

@@ -10,7 +10,9 @@ from torch import fx, nn
 from snnlab.core.errors import ConversionError
 from snnlab.graph.coverage import Coverage, coverage_of
 from snnlab.graph.fold import fold_batch_norm
+from snnlab.graph.rules import MAX_POOL_FUNCTIONS, pool_arguments
 from snnlab.graph.tracer import trace
+from snnlab.neurons import MAX_POOLS
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,33 @@ def prepare(ann: nn.Module) -> PreparedNetwork:
             node.target = operator.add
         elif node.op == "call_method" and node.target == "view":
             node.target = "reshape"  # the engine's channels-last memory has no such view
+    _give_each_use_its_own_pool(graph_module)
     folded = fold_batch_norm(graph_module)
     return PreparedNetwork(graph_module, coverage.sites, folded, coverage)
+
+
+def _give_each_use_its_own_pool(graph_module: fx.GraphModule) -> None:
+    """Put a module of its own at every max-pooling: in the spiking network each keeps running sums."""
+    modules, used = dict(graph_module.named_modules()), set[str]()
+    for node in graph_module.graph.nodes:
+        if node.op == "call_function" and node.target in MAX_POOL_FUNCTIONS:
+            pool: nn.Module = MAX_POOL_FUNCTIONS[node.target](**pool_arguments(node))
+        elif node.op == "call_module" and isinstance(modules[node.target], MAX_POOLS) and node.target in used:
+            pool = copy.deepcopy(modules[node.target])
+        else:
+            used.add(str(node.target))
+            continue
+        name = free_name(graph_module, node.name)
+        graph_module.add_submodule(name, pool)
+        node.op, node.target, node.args, node.kwargs = "call_module", name, (node.all_input_nodes[0],), {}
+    graph_module.recompile()
+
+
+def free_name(graph_module: fx.GraphModule, name: str) -> str:
+    """A name that no module of the graph has."""
+    while hasattr(graph_module, name):
+        name += "_"
+    return name
 
 
 OUTPUT_SITE = "spiking_output"
@@ -63,9 +90,7 @@ def with_output_site(network: PreparedNetwork) -> PreparedNetwork:
 
     The graph is changed in place.
     """
-    graph, name = network.graph, OUTPUT_SITE
-    while hasattr(graph, name):
-        name += "_"
+    graph, name = network.graph, free_name(network.graph, OUTPUT_SITE)
     graph.add_submodule(name, nn.Identity())
     output = next(node for node in graph.graph.nodes if node.op == "output")
     with graph.graph.inserting_before(output):

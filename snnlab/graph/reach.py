@@ -18,12 +18,17 @@ from torch import fx, nn
 
 from snnlab.core.errors import SimulationError
 from snnlab.models import PadShortcut
+from snnlab.neurons import RunningMaxPool
 
 Axis = np.ndarray | None
 """Which of an axis' inputs reach which of its outputs, (inputs, outputs), bool; None where each reaches itself."""
 
 _AVG_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-_ADAPTIVE_POOLS = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+_MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+_ADAPTIVE_POOLS = (
+    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d,
+    nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,
+)  # fmt: skip
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _SAME_PLACE = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _SUMS = (operator.add, torch.add, operator.sub, torch.sub)
@@ -180,6 +185,10 @@ def _axes_of(
         return (None,) * len(before)
     if is_sum(node) or target in (*_SUMS, "add", "add_", "sub"):
         return (None,) * len(before) if before == after else None  # a broadcast sum cannot be followed
+    if isinstance(module, RunningMaxPool):
+        module = module.pool
+    if isinstance(module, _MAX_POOLS):
+        return _pool_axes(before, after, module.kernel_size, module.stride, module.padding, module.dilation)
     if isinstance(module, _AVG_POOLS):
         return _pool_axes(before, after, module.kernel_size, module.stride, module.padding)
     if target is F.avg_pool2d:
@@ -205,7 +214,9 @@ def _axes_of(
     return (None,) * len(before) if before == after else None
 
 
-def _pool_axes(before: tuple[int, ...], after: tuple[int, ...], kernel: Any, stride: Any, padding: Any) -> list[Axis]:
+def _pool_axes(
+    before: tuple[int, ...], after: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> list[Axis]:
     def at(value: Any, axis: int) -> int:
         return int(value if isinstance(value, int) else value[axis if len(value) > 1 else 0])
 
@@ -218,6 +229,7 @@ def _pool_axes(before: tuple[int, ...], after: tuple[int, ...], kernel: Any, str
                 kernel=at(kernel, axis),
                 stride=at(stride, axis),
                 padding=(at(padding, axis),) * 2,
+                dilation=at(dilation, axis),
             )
             for axis in range(len(before) - 1)
         ),
@@ -279,7 +291,7 @@ def windows(
 
 
 def bins(size: int, parts: int) -> np.ndarray:
-    """Which positions an adaptive pool averages in which of its parts, (size, parts), bool."""
+    """Which positions an adaptive pool puts in which of its parts, (size, parts), bool."""
     place, part = np.arange(size)[:, None], np.arange(parts)
     return (place >= part * size // parts) & (place < -(-(part + 1) * size // parts))
 

@@ -11,7 +11,7 @@ from torch import fx, nn
 
 from snnlab.activations import describe
 from snnlab.models import PadShortcut
-from snnlab.neurons import IntegrateFire
+from snnlab.neurons import MAX_POOLS, IntegrateFire, RunningMaxPool
 
 Verdict = Literal["exact", "refused"]
 
@@ -21,7 +21,7 @@ class Rule:
     """How one operation is treated.
 
     Args:
-        name: ``input``, ``output``, ``site``, ``affine`` or ``refused``.
+        name: ``input``, ``output``, ``site``, ``affine``, ``max_pool`` or ``refused``.
         verdict: ``exact``: commutes with the mean over time-steps, or is a site; ``refused`` otherwise.
         note: What is done, or why it is refused and what to do.
     """
@@ -64,10 +64,28 @@ _AFFINE_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     F.adaptive_avg_pool2d,
 )
 _AFFINE_METHODS = ("flatten", "add", "add_", "sub", "contiguous")
-_MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool2d)
+MAX_POOL_FUNCTIONS: dict[Callable[..., Any], type[nn.Module]] = {
+    F.max_pool1d: nn.MaxPool1d,
+    F.max_pool2d: nn.MaxPool2d,
+    F.max_pool3d: nn.MaxPool3d,
+    torch.max_pool1d: nn.MaxPool1d,
+    torch.max_pool2d: nn.MaxPool2d,
+    torch.max_pool3d: nn.MaxPool3d,
+    F.adaptive_max_pool1d: nn.AdaptiveMaxPool1d,
+    F.adaptive_max_pool2d: nn.AdaptiveMaxPool2d,
+    F.adaptive_max_pool3d: nn.AdaptiveMaxPool3d,
+}
+"""Functional max-pooling -> the module that does the same with the same arguments."""
 _FUNCTIONAL_ACTIVATIONS = (F.relu, F.relu6, F.leaky_relu, F.gelu, F.silu, torch.relu, torch.clamp)
 
 _AFFINE = Rule("affine", "exact", "applied at every time-step")
+_MAX_POOL = Rule(
+    "max_pool",
+    "exact",
+    "sends by how much the largest running sum has grown, so the mean is the maximum of the means at every t; takes a "
+    "counter an input",
+)
+_POOL_WITH_INDICES = Rule("refused", "refused", "it also returns where the maximum was; pool without indices")
 _USE_MODULES = "give each activation its own module (nn.ReLU, QCFS or ClippedReLU)"
 
 
@@ -108,12 +126,10 @@ def _module_rule(module: nn.Module) -> Rule:
         return Rule("refused", "refused", "it normalises by the batch at hand; train it with track_running_stats=True")
     if isinstance(module, _AFFINE_MODULES):
         return _AFFINE
-    if isinstance(module, _MAX_POOLS):
-        return Rule(
-            "refused",
-            "refused",
-            "the maximum over spikes is not the maximum of the rates; train with average pooling instead",
-        )
+    if isinstance(module, MAX_POOLS):
+        return _POOL_WITH_INDICES if module.return_indices else _MAX_POOL
+    if isinstance(module, RunningMaxPool):
+        return _MAX_POOL
     kind = type(module).__name__
     if module.__module__.startswith("torch.nn.modules.activation"):
         return Rule("refused", "refused", f"an integrate-and-fire neuron cannot represent {kind}; retrain with ReLU")
@@ -123,12 +139,8 @@ def _module_rule(module: nn.Module) -> Rule:
 def _function_rule(node: fx.Node) -> Rule:
     if node.target in _FUNCTIONAL_ACTIVATIONS:
         return Rule("refused", "refused", f"a functional activation has no site; {_USE_MODULES}")
-    if node.target in (F.max_pool2d, torch.max_pool2d):
-        return Rule(
-            "refused",
-            "refused",
-            "the maximum over spikes is not the maximum of the rates; train with average pooling instead",
-        )
+    if node.target in MAX_POOL_FUNCTIONS:
+        return _MAX_POOL  # with indices it is another function
     if node.target is F.dropout:
         return Rule("affine", "exact", "dropout is off after training")
     if node.target is operator.getitem and _is_shape(node.args[0]):
@@ -142,6 +154,14 @@ def _function_rule(node: fx.Node) -> Rule:
     if node.target is torch.mean and _axes_spare_the_batch(node):
         return _AFFINE
     return Rule("refused", "refused", "there is no rule for this operation; rewrite it with known layers")
+
+
+def pool_arguments(node: fx.Node) -> dict[str, Any]:
+    """Arguments of a functional max-pooling by the names that its module takes."""
+    plain = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+    adaptive = MAX_POOL_FUNCTIONS[node.target].__name__.startswith("Adaptive")  # type: ignore[index]
+    names = ("output_size", "return_indices") if adaptive else plain
+    return {**dict(zip(names, node.args[1:], strict=False)), **node.kwargs}
 
 
 def _is_shape(argument: Any) -> bool:

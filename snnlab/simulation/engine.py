@@ -21,7 +21,7 @@ from torch import Tensor, fx, nn
 from snnlab.core.errors import SimulationError
 from snnlab.core.progress import ProgressCallback, silent
 from snnlab.graph.rules import is_size
-from snnlab.neurons.integrate_fire import IntegrateFire
+from snnlab.neurons import MAX_POOLS, IntegrateFire, RunningMaxPool, pooled_over_time
 from snnlab.neurons.kernels import States
 from snnlab.simulation.devices import exact_arithmetic, find_device
 from snnlab.simulation.images import ImageSource, as_images, check_finite
@@ -88,9 +88,10 @@ def simulate(
         micro_batch: Images at once; None fits them to the cache and to ``memory``.
         memory: Bytes for logits and activations.
         fused: Use the compiled kernel; False runs the same equations step by step in torch.
-        observe: Called at every site of every micro-batch, input first, with the site's name, what went out
-            (T, n, ...), threshold x spikes or what these are worth, and the index of the micro-batch's first image. It
-            must not write into the tensor. Micro-batches come in the order of the images; of a warm-up it sees nothing.
+        observe: Called at every site, and at every max-pool whose input varies with time, of every micro-batch, input
+            first, with its name, what went out (T, n, ...), threshold x spikes or what these are worth, and the index
+            of the micro-batch's first image. It must not write into the tensor. Micro-batches come in the order of the
+            images; of a warm-up it sees nothing.
         observe_warm_up: The same for the steps of a warm-up, (warm-up steps, n, ...), before ``observe`` sees those
             images.
         states_at: Steps at which ``observe_states`` sees what every neuron came to, each in 1..T. They need be no
@@ -245,7 +246,9 @@ def _run(
             if observe_states is not None:
                 observe_states(str(node.target), runners[node.target].states, start)
         else:
-            env[node] = apply_node(node, modules, env, num_steps)
+            value = env[node] = apply_node(node, modules, env, num_steps)
+            if observe is not None and value.varies and _max_pool(node, modules) is not None:
+                observe(str(node.target), value.data.unflatten(0, (num_steps, images)), start)
         for done in last_use.get(node, ()):
             del env[done]
     raise AssertionError("a traced graph ends in an output node")
@@ -276,11 +279,26 @@ def apply_node(node: fx.Node, modules: dict[str, Any], env: dict[fx.Node, Value]
             )
         return known.data
 
+    pool = _max_pool(node, modules) if varies else None
+    if pool is not None:
+        return Value(
+            pooled_over_time(pool, value(node.all_input_nodes[0]).unflatten(0, (num_steps, -1))).flatten(0, 1), True
+        )
     args, kwargs = fx.node.map_arg(node.args, value), fx.node.map_arg(node.kwargs, value)
     return Value(_call(node, modules.get(str(node.target)), args, kwargs), varies)
 
 
+def _max_pool(node: fx.Node, modules: dict[str, Any]) -> nn.Module | None:
+    """The max-pooling of one step at a node; None for other nodes."""
+    module = modules.get(str(node.target)) if node.op == "call_module" else None
+    if isinstance(module, RunningMaxPool):
+        return module.pool
+    return module if isinstance(module, MAX_POOLS) else None
+
+
 def _call(node: fx.Node, module: Any, args: Any, kwargs: Any) -> Any:
+    if isinstance(module, RunningMaxPool):
+        return module.pool(*args, **kwargs)  # of what does not vary with time; sums are not left behind
     if node.op == "call_module":
         return module(*args, **kwargs)
     if node.op == "call_function":

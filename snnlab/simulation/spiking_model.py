@@ -11,12 +11,15 @@ from snnlab.core.errors import ConversionError, SimulationError
 from snnlab.core.sites import NeuronSpec, Site
 from snnlab.graph.prepare import PreparedNetwork
 from snnlab.neurons import (
+    MAX_POOLS,
     GroupIntegrateFire,
     IntegrateFire,
     MaskedIntegrateFire,
     OffsetIntegrateFire,
+    RunningMaxPool,
     SignedIntegrateFire,
     WarmUpIntegrateFire,
+    pooled_over_time,
 )
 from snnlab.simulation.read_out import mean_logits
 
@@ -29,7 +32,8 @@ class SpikingModel(nn.Module):
     step of a sequence runs it before, on the images of that step.
 
     Args:
-        graph: Folded graph whose sites are ``IntegrateFire`` neurons, or of its subclasses.
+        graph: Folded graph whose sites are ``IntegrateFire`` neurons, or of its subclasses, and whose max-pools are
+            ``RunningMaxPool``.
         sites: Facts about each site, input first.
         method: Name of the conversion method.
         parameters: Its parameters.
@@ -107,9 +111,10 @@ class SpikingModel(nn.Module):
             )
 
     def reset(self) -> None:
-        """Start a new sequence: every neuron returns to v(0)."""
-        for neuron in self.sites.values():
-            neuron.reset()
+        """Start a new sequence: every neuron returns to v(0), and no max-pool has seen a spike."""
+        for module in self.graph.modules():
+            if isinstance(module, IntegrateFire | RunningMaxPool):
+                module.reset()
 
     def step(self, images: Tensor) -> Tensor:
         """One time-step.
@@ -172,6 +177,8 @@ class _WarmUp(fx.Interpreter):
         module = self.fetch_attr(target)
         if isinstance(module, IntegrateFire):
             return module.warm_up(args[0].unflatten(0, (self.steps, -1))).flatten(0, 1)
+        if isinstance(module, RunningMaxPool):
+            return pooled_over_time(module.pool, args[0].unflatten(0, (self.steps, -1))).flatten(0, 1)
         return super().call_module(target, args, kwargs)
 
 
@@ -197,6 +204,9 @@ def assemble(
     replaced = {site.name: replaced_at(network, site.name, specs[site.name].model) for site in facts}
     for name, neuron in neurons.items():
         network.graph.set_submodule(name, neuron)
+    for name, module in list(network.graph.named_modules()):
+        if isinstance(module, MAX_POOLS):
+            network.graph.set_submodule(name, RunningMaxPool(module))
     network.graph.recompile()
     with torch.no_grad():
         for name, weight in (weights or {}).items():

@@ -25,7 +25,7 @@ from snnlab.simulation import load_snn, save_snn, simulate, spiking_model
 from snnlab.simulation.engine import site_shapes
 from snnlab.simulation.read_out import mean_logits
 from snnlab.training import start_network
-from tests.conftest import Branched, on_grid
+from tests.conftest import Branched, MaxPooled, on_grid
 
 STEPS = 9
 METHODS = [card.name for card in registry.methods()]
@@ -228,6 +228,17 @@ LAWS = [
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_law(law, method, network, grid_images):
     law(network, grid_images, method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "law",
+    [law_charge_balance, law_prefix, law_batch_independence, law_no_state_left, law_paths_agree, law_weights],
+    ids=lambda law: law.__name__,
+)
+def test_law_behind_max_pools(law, method, grid_images):
+    network = on_grid(MaxPooled(), seed=4)
+    law(low_bit(network) if method == "noise_adaptor" else network, grid_images, method)
 
 
 class Limit(nn.Module):

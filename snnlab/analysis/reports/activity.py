@@ -80,11 +80,12 @@ class ActivityReport(Report):
 
     Args:
         names: Layers; ``"SITE (shortcut)"`` where shortcuts are added; ``"SITE (no layer before)"`` where spikes reach
-            a site, or the logits as ``"read-out"``, without a layer between; input first.
-        kinds: ``"conv"``, ``"linear"``, or ``"shortcut"`` for both of the others.
+            a site, or the logits as ``"read-out"``, without a layer between; ``"POOL (max-pool)"`` for the counters of
+            one; input first.
+        kinds: ``"conv"``, ``"linear"``, or ``"shortcut"`` for all others.
         inputs: What arrives: ``"image"``; ``"spikes"``; ``"pooled"`` spikes behind an average pool; ``"analog"``
             values that are no spikes, as of a layer without a site before it.
-        sources: Site names whose spikes arrive, joined by ``" + "``; empty for none.
+        sources: Site names whose spikes arrive, also through a max-pool, joined by ``" + "``; empty for none.
         ann_macs: Multiply-accumulates of one image in the ANN, those with padding left out, (layers,), int64.
         nominal_macs: The same as usually told, padding counted, (layers,), int64.
         ann_adds: Additions of one image in the ANN where shortcuts are added, (layers,), int64.

@@ -21,7 +21,7 @@ class Small(nn.Module):
     def __init__(self, operation):
         super().__init__()
         self.conv = nn.Conv2d(1, 4, 3, padding=1)
-        self.act = nn.ReLU()
+        self.act, self.act2 = nn.ReLU(), nn.ReLU()
         self.pool = nn.AvgPool2d(4)
         self.fc = nn.Linear(16, 3)
         self.operation = operation
@@ -38,7 +38,10 @@ REFUSED = {
     "F.relu": (lambda net, x: net.fc(net.pool(F.relu(net.act(net.conv(x)))).flatten(1)), "functional activation"),
     "torch.relu": (lambda net, x: net.fc(net.pool(torch.relu(net.act(net.conv(x)))).flatten(1)), "functional"),
     "x.relu()": (lambda net, x: net.fc(net.pool(net.act(net.conv(x)).relu()).flatten(1)), "functional activation"),
-    "F.max_pool2d": (lambda net, x: net.fc(F.max_pool2d(net.act(net.conv(x)), 4).flatten(1)), "average pooling"),
+    "F.max_pool2d with indices": (
+        lambda net, x: net.fc(F.max_pool2d(net.act(net.conv(x)), 4, return_indices=True)[0].flatten(1)),
+        "no rule",
+    ),
     "sigmoid": (lambda net, x: net.fc(net.pool(torch.sigmoid(net.act(net.conv(x)))).flatten(1)), "no rule"),
     "product of two": (lambda net, x: net.fc(net.pool(net.act(net.conv(x)) * net.conv(x)).flatten(1)), "no rule"),
     "abs": (lambda net, x: net.fc(net.pool(net.act(net.conv(x)).abs()).flatten(1)), "no rule"),
@@ -57,7 +60,7 @@ def test_operations_without_a_rule_are_refused_by_name(name):
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (nn.MaxPool2d(2), "average pooling"),
+        (nn.MaxPool2d(2, return_indices=True), "pool without indices"),
         (nn.LeakyReLU(), "cannot represent LeakyReLU"),
         (nn.GELU(), "cannot represent GELU"),
         (nn.SiLU(), "cannot represent SiLU"),
@@ -77,6 +80,11 @@ ALLOWED = {
     "view with size": lambda net, x: (lambda y: net.fc(y.view(y.size(0), -1)))(net.pool(net.act(net.conv(x)))),
     "reshape with shape": lambda net, x: (lambda y: net.fc(y.reshape(y.shape[0], -1)))(net.pool(net.act(net.conv(x)))),
     "F.avg_pool2d": lambda net, x: net.fc(F.avg_pool2d(net.act(net.conv(x)), 4).flatten(1)),
+    "F.max_pool2d": lambda net, x: net.fc(F.max_pool2d(net.act(net.conv(x)), 4).flatten(1)),
+    "torch.max_pool2d": lambda net, x: net.fc(torch.max_pool2d(net.act(net.conv(x)), 3, 4, 0, 2, True).flatten(1)),
+    "F.adaptive_max_pool2d": lambda net, x: net.fc(F.adaptive_max_pool2d(net.act(net.conv(x)), (2, 2)).flatten(1)),
+    "max-pool of currents": lambda net, x: net.fc(net.act(F.max_pool2d(net.conv(net.act2(x)), 4)).flatten(1)),
+    "max-pool of the image": lambda net, x: net.fc(net.pool(net.act(net.conv(F.max_pool2d(x, 3, 1, 1)))).flatten(1)),
     "scaled": lambda net, x: net.fc(net.pool(net.act(net.conv(x)) * 0.5).flatten(1)),
     "skip from the input": lambda net, x: net.fc(net.pool(net.act(net.conv(x)) + x).flatten(1)),
     "in-place add": lambda net, x: net.fc(net.pool(_iadd(net.act(net.conv(x)), x)).flatten(1)),
