@@ -103,7 +103,7 @@ def fit_noise(
         snn: The converted network.
         ann: The network it was converted from; both are left alone, and its noise, if it has any, is off.
         data: Images to measure on, normalised.
-        num_steps: T.
+        num_steps: T; a method that looks at more steps first is simulated as long, and read at T.
         paper_compat: Root of the mean of batch variances, batches of 100 images, as in the official code; else the
             variance is pooled over all elements.
         progress: Called with images done and in all; cancels by raising ``Cancelled``.
@@ -146,7 +146,7 @@ def measure_gaps(
         snn: The converted network.
         ann: The network it was converted from.
         data: Images to measure on, normalised.
-        steps: Steps t, each at least 1.
+        steps: Steps t, each at least 1; simulated up to the last, or as far as the method looks at.
         paper_compat: As in ``fit_noise``.
         dtype: Of convolutions and sums between sites. Activations and potentials are float64 in any case: in float32
             one neuron in a million lies within rounding of a level's edge, fires once too often or too rarely, and a
@@ -191,7 +191,7 @@ def measure_gaps(
     simulate(
         snn,
         images,
-        num_steps=at[-1],
+        num_steps=max(at[-1], snn.least_steps),
         dtype=dtype,
         membrane_dtype=torch.float64,
         micro_batch=micro_batch,

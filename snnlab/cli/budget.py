@@ -7,7 +7,7 @@ import typer
 
 from snnlab.cli import options as opt
 from snnlab.cli.console import print_json, warn
-from snnlab.cli.running import carry_out, check_figure_path
+from snnlab.cli.running import carry_out, check_figure_path, simulated_until
 
 if TYPE_CHECKING:
     from snnlab.analysis.reports import ErrorBudget, Restoration
@@ -18,7 +18,13 @@ _TERMS = ("uneven", "quantization", "clipping", "activation", "propagated")
 
 
 @opt.takes_flags()
-def budget(flags: opt.Flags, out: Out = None, channels: Channels = None, json: opt.Json = False) -> None:
+def budget(
+    flags: opt.Flags,
+    until: opt.Until = None,
+    out: Out = None,
+    channels: Channels = None,
+    json: opt.Json = False,
+) -> None:
     """Split SNN minus ANN at T into uneven, quantization, clipping, activation and propagated error, site by site.
 
     Means over neurons and images, in activation units; the five add up to the total, exactly.
@@ -27,8 +33,9 @@ def budget(flags: opt.Flags, out: Out = None, channels: Channels = None, json: o
 
     if out is not None:
         check_figure_path(out)
-    run, looks = carry_out(budget_run, opt.make_recipe(flags, snapshots=()))
-    step, report = run.recipe.num_steps, cast("ErrorBudget", run.reports["budget"])
+    made = opt.make_recipe(flags, snapshots=())
+    run, looks = carry_out(budget_run, simulated_until(made, until))
+    step, report = made.num_steps, cast("ErrorBudget", run.reports["budget"])
     by_channel = None if channels is None else report.channel_frame(channels, step)
     if out is not None:
         from snnlab import figures
@@ -54,14 +61,15 @@ def budget(flags: opt.Flags, out: Out = None, channels: Channels = None, json: o
 
 
 @opt.takes_flags()
-def restore(flags: opt.Flags, out: Out = None, json: opt.Json = False) -> None:
+def restore(flags: opt.Flags, until: opt.Until = None, out: Out = None, json: opt.Json = False) -> None:
     """Let one site at a time emit the ANN's activation, simulate the rest, and say how much accuracy that regains."""
     from snnlab.runs.budget import restore_run
 
     if out is not None:
         check_figure_path(out)
-    run, looks = carry_out(restore_run, opt.make_recipe(flags, snapshots=()))
-    step, report = run.recipe.num_steps, cast("Restoration", run.reports["restoration"])
+    made = opt.make_recipe(flags, snapshots=())
+    run, looks = carry_out(restore_run, simulated_until(made, until))
+    step, report = made.num_steps, cast("Restoration", run.reports["restoration"])
     if out is not None:
         from snnlab import figures
 

@@ -7,7 +7,7 @@ import typer
 
 from snnlab.cli import options as opt
 from snnlab.cli.console import print_json, warn
-from snnlab.cli.running import carry_out, check_figure_path
+from snnlab.cli.running import carry_out, check_figure_path, simulated_until
 
 if TYPE_CHECKING:
     from snnlab.analysis.reports import ActivityReport, EnergyReport
@@ -35,6 +35,7 @@ def energy(
     no_residual_adds: WithoutAdds = False,
     pooled: Pooled = "folded",
     costs: Costs = None,
+    until: opt.Until = None,
     out: Out = None,
     json: opt.Json = False,
 ) -> None:
@@ -47,16 +48,17 @@ def energy(
     rule = Conventions(cast("Any", first_layer), biases, not no_residual_adds, cast("Any", pooled))
     names = [energy_costs(name).name for name in costs or ARITHMETIC_COSTS]  # before anything takes time
     recipe = opt.make_recipe(flags, snapshots=()).changed(traces=0)
+    step = recipe.num_steps
 
     from snnlab.runs.energy import energy_run
 
-    run, looks = carry_out(energy_run, recipe)
+    run, looks = carry_out(energy_run, simulated_until(recipe, until))
     activity = cast("ActivityReport", run.reports["activity"])
     report = EnergyReport.of(activity, rule, costs=names)
     if json:
-        print_json(energy_as_json(activity, report) | ({"test_looks": looks} if looks else {}))
+        print_json(energy_as_json(activity, report, step) | ({"test_looks": looks} if looks else {}))
     elif out is None:
-        _print(run.title, activity, report)
+        _print(run.title, activity, report, step)
     if out is not None:
         from snnlab import figures
 
@@ -64,9 +66,9 @@ def energy(
         warn(f"wrote {out}, energy over T against the ANN")
 
 
-def energy_as_json(activity: "ActivityReport", report: "EnergyReport") -> dict[str, Any]:
-    """Counts and energies at the last t as the command line prints them: of one image, means over images."""
-    step, rule = activity.num_steps, report.conventions
+def energy_as_json(activity: "ActivityReport", report: "EnergyReport", step: int) -> dict[str, Any]:
+    """Counts and energies at t = ``step`` as the command line prints them: of one image, means over images."""
+    rule = report.conventions
     macs, acs = activity.layer_operations(step, rule)
     ann_macs, ann_acs = activity.ann_operations(rule)
     frame = activity.to_frame()
@@ -90,7 +92,7 @@ def energy_as_json(activity: "ActivityReport", report: "EnergyReport") -> dict[s
     ends = [float(end) if activity.images > 1 else None for end in activity.interval(step)]
     sets = []
     for costs in report.chosen:
-        low, high = (float(end[-1]) if report.images > 1 else None for end in report.interval(costs.name))
+        low, high = (float(end[step - 1]) if report.images > 1 else None for end in report.interval(costs.name))
         sets.append(
             {
                 "costs": costs.name,
@@ -100,11 +102,11 @@ def energy_as_json(activity: "ActivityReport", report: "EnergyReport") -> dict[s
                 "ac_pj": costs.ac,
                 "sop_pj": costs.sop,
                 "across_technologies": costs.across,
-                "snn_pj": float(report.snn(costs.name)[-1]),
+                "snn_pj": float(report.snn(costs.name)[step - 1]),
                 "low": low,
                 "high": high,
                 "ann_pj": report.ann(costs.name),
-                "ratio": float(report.ratio(costs.name)[-1]),
+                "ratio": float(report.ratio(costs.name)[step - 1]),
                 "crossover": report.crossover(costs.name).told(),
             }
         )
@@ -138,8 +140,7 @@ def energy_as_json(activity: "ActivityReport", report: "EnergyReport") -> dict[s
     }
 
 
-def _print(title: str, activity: "ActivityReport", report: "EnergyReport") -> None:
-    step = activity.num_steps
+def _print(title: str, activity: "ActivityReport", report: "EnergyReport", step: int) -> None:
     frame = activity.to_frame()
     shown = frame[frame["step"] == step][["layer", "input", "firing_rate", "syn_ops", "ann_macs"]]
     typer.echo(f"{title}, T = {step}, {activity.split}, {activity.images} images; operations of one image")

@@ -7,8 +7,7 @@ import typer
 
 from snnlab.cli import options as opt
 from snnlab.cli.console import print_json, warn
-from snnlab.cli.running import carry_out, check_figure_path
-from snnlab.core.errors import RecipeError
+from snnlab.cli.running import carry_out, check_figure_path, simulated_until
 from snnlab.core.registry import card
 
 if TYPE_CHECKING:
@@ -89,17 +88,9 @@ def flips_as_json(report: "FlipReport", step: int) -> dict[str, Any]:
 
 def _over(made: "Recipe", until: int | None) -> "Recipe":
     """The recipe that simulates on after T, with T as its only snapshot."""
-    step = made.num_steps
     alone = card(made.converter.method).depends_on_num_steps
-    if until is not None and until < step:
-        raise RecipeError(f"--until {until} lies before T = {step}; flips at T need all steps up to it.")
-    if alone and until not in (None, step):
-        raise RecipeError(
-            f"{made.converter.method} converts for one number of time-steps: nothing is simulated after T = {step}; "
-            "leave --until out."
-        )
-    last = step if alone else until or max(2 * step, LEAST_STEPS)
-    return made.changed(num_steps=last, snapshots=(step,), noise=None)
+    last = until or (made.num_steps if alone else max(2 * made.num_steps, LEAST_STEPS))
+    return simulated_until(made, last).changed(noise=None)
 
 
 def _print_table(title: str, report: "FlipReport", step: int) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from snnlab.cli import options as opt
 from snnlab.cli.console import print_json, progress_bar, warn
+from snnlab.cli.running import simulated_until
 from snnlab.cli.stored import keep
 from snnlab.core.errors import RecipeError
 
@@ -57,6 +58,7 @@ def fit_noise(
     std: Std = None,
     sensitivity: Sensitivity = False,
     max_loss: MaxLoss = None,
+    until: opt.Until = None,
     out: Out = None,
     json: opt.Json = False,
 ) -> None:
@@ -80,8 +82,8 @@ def fit_noise(
     made = _with_noise(opt.make_recipe(data, snapshots=()), noise)
     if eval_limit == 0 or (eval_limit is None and flags.recipe is None):
         made = made.changed(data={"limit": None if eval_limit == 0 else EVALUATION_IMAGES})
-    run, looks = _execute(made, sensitivity, max_loss)
-    report, step = run.noise, run.recipe.num_steps
+    run, looks = _execute(simulated_until(made, until), sensitivity, max_loss)
+    report, step = run.noise, made.num_steps
     assert report is not None, "a noise run has its report"
     if out is not None:
         report.evaluated(step).save(out)
@@ -119,7 +121,7 @@ def noise_as_json(report: "NoiseReport", step: int) -> dict[str, Any]:
 
 
 def _with_noise(made: "Recipe", noise: dict[str, Any]) -> "Recipe":
-    """The recipe with the noise that was typed over that of its file; the only T is the simulated one."""
+    """The recipe with the noise that was typed over that of its file; its T is the only target."""
     known = {} if made.noise is None else made.noise.model_dump(mode="json", exclude_none=True)
     typed = {name: value for name, value in noise.items() if value is not None}
     return made.changed(noise={**known, **typed, "targets": [made.num_steps]})

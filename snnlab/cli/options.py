@@ -38,6 +38,7 @@ SiteEdit = Annotated[
     list[str] | None, typer.Option("--site", help="Edit a site: NAME.threshold=V or NAME.v0=V; repeatable.")
 ]
 NumSteps = Annotated[int | None, typer.Option(help="T, simulated time-steps; every smaller t is in the result.")]
+Until = Annotated[int | None, typer.Option(help="Last step simulated, of which T is read; default: T.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random choice.")]
 Dtype = Annotated[str | None, typer.Option(help="float32 (default), or float64 for edge cases.")]
 Load = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from snnlab.cli.console import progress_bar
 from snnlab.cli.stored import keep
 from snnlab.core.errors import RecipeError
+from snnlab.core.registry import card
 
 if TYPE_CHECKING:
     from snnlab.core.recipe import Recipe
@@ -30,6 +31,24 @@ def carry_out(analysis: "Callable[..., Run]", recipe: "Recipe") -> "tuple[Run, i
     with progress_bar() as progress:
         run = analysis(recipe, progress=progress)
     return run, keep(run)
+
+
+def simulated_until(made: "Recipe", last: int | None) -> "Recipe":
+    """The recipe of numbers at T that simulates on up to ``last``: T is its only snapshot. As it was for None.
+
+    Raises:
+        RecipeError: ``last`` lies before T, or after it where the network is converted for one T.
+    """
+    step, method = made.num_steps, made.converter.method
+    if last is None:
+        return made
+    if last < step:
+        raise RecipeError(f"--until {last} lies before T = {step}; numbers at T need all steps up to it.")
+    if last > step and card(method).depends_on_num_steps:
+        raise RecipeError(
+            f"{method} converts for one number of time-steps: nothing is simulated after T = {step}; leave --until out."
+        )
+    return made.changed(num_steps=last, snapshots=(step,))
 
 
 def steps_of(text: str, option: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from snnlab.core.recipe import AttributionChoice, ConverterChoice, NoiseChoice, Recipe
 from snnlab.core.registry import card
+from snnlab.runs.defaults import least_steps
 
 _CALLS = {
     "budget": "budget = sl.analysis.error_budget({call}).to_frame()",
@@ -21,13 +22,14 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
         recipe: What to run.
         verb: ``evaluate``, ``residuals``, ``fit-noise``, ``flips``, ``energy``, ``attribute``, ``budget`` or
             ``restore``.
-        num_steps: T; None for the recipe's.
+        num_steps: T, which may lie before the first step at which the method can stop; None for the recipe's.
     """
     data, converter = recipe.data, recipe.converter
     steps = num_steps or _own_steps(recipe, verb)
     if recipe.calibration is not None:  # options cannot say which images are drawn
         loads = [word for file in recipe.own_files for word in ("--load", file)]
-        return shlex.join(["snnlab", verb, "--recipe", "recipe.yaml", *loads])
+        own = ["--num-steps", str(steps)] if steps != recipe.num_steps else []
+        return shlex.join(["snnlab", verb, "--recipe", "recipe.yaml", *loads, *own, *_until_words(recipe, verb, steps)])
     words = ["snnlab", verb, recipe.checkpoint.source]
     architecture = recipe.checkpoint.architecture
     if architecture is not None:
@@ -60,8 +62,7 @@ def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = No
         words += ["--dtype", recipe.dtype]
     if recipe.seed:
         words += ["--seed", str(recipe.seed)]
-    if verb == "flips":
-        words += ["--until", str(recipe.num_steps)]
+    words += _until_words(recipe, verb, steps)
     if verb == "residuals":
         words += ["--snapshots", ",".join(str(t) for t in recipe.snapshots if t <= steps)]
     return shlex.join(words)
@@ -111,18 +112,20 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
         return "\n".join([*lines, *_attribution_lines(recipe.attribution, recipe.seed)])
     if verb == "energy":
         dtype = f", dtype=torch.{recipe.dtype}" if recipe.dtype != "float32" else ""
-        last = num_steps or recipe.num_steps
+        step = num_steps or recipe.num_steps
+        last = max(step, least_steps(recipe))
         return "\n".join(
             [
                 *lines,
                 f"activity = sl.analysis.synaptic_operations(snn, images, num_steps={last}{dtype})",
                 "energy = sl.analysis.EnergyReport.of(activity)",
-                f"table = energy.summary({last})",
+                f"table = energy.summary({step})",
             ]
         )
     if verb in _CALLS:
-        last = num_steps or recipe.num_steps
-        kept = [step for step in recipe.snapshots if step <= last]
+        asked = num_steps or recipe.num_steps
+        last = max(asked, least_steps(recipe))
+        kept = sorted({step for step in recipe.snapshots if step <= asked} | ({asked} if asked < last else set()))
         steps = f", snapshots={kept}" if kept else ""
         dtype = f", dtype=torch.{recipe.dtype}" if recipe.dtype != "float32" else ""
         call = f"snn, ckpt.build(), images, num_steps={last}{steps}{dtype}"
@@ -138,13 +141,21 @@ def as_python(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None =
         lines += ["residuals = sl.analysis.residuals(rec).to_frame()"]
     lines += ["accuracy = (rec.predictions == rec.labels).mean(axis=1)  # at t = 1..T"]
     if recipe.noise is not None:
-        lines += _noise_lines(recipe, recipe.noise, places, num_steps or recipe.num_steps)
+        lines += _noise_lines(recipe, recipe.noise, places, num_steps or _own_steps(recipe, "fit-noise"))
     return "\n".join(lines)
 
 
 def _own_steps(recipe: Recipe, verb: str) -> int:
-    """T that a recipe is about; flips simulate on after it, and compare representations at it."""
-    return recipe.snapshots[0] if verb == "flips" and len(recipe.snapshots) == 1 else recipe.num_steps
+    """T that a recipe is about: its only one, which may lie before the last step that is simulated."""
+    targets = recipe.noise.targets if recipe.noise is not None else ()
+    asked = {"flips": recipe.snapshots, "fit-noise": targets}.get(verb, ())
+    return asked[0] if len(asked) == 1 else recipe.num_steps
+
+
+def _until_words(recipe: Recipe, verb: str, steps: int) -> list[str]:
+    """How far is simulated: flips to the recipe's end, other verbs after T only where the method needs more steps."""
+    last = recipe.num_steps if verb == "flips" else max(steps, least_steps(recipe))
+    return ["--until", str(last)] if verb == "flips" or last > steps else []
 
 
 def _attribution_words(recipe: Recipe) -> list[str]:

@@ -395,3 +395,12 @@ def test_the_quantiles_of_the_gap_at_every_site_are_for_paper_and_all_sites_are_
     profile = report.profile(2)
     drawn = downloads.figures(report, profile, 2)[titles[3]]
     assert drawn.name == f"gap-quantiles-{report.names[3]}-t2"
+
+
+def test_the_recipe_of_a_t_before_the_steps_that_the_method_looks_at_simulates_them(run, report):
+    cos = sl.runs.noise_recipe(run.recipe.changed(converter={"method": "cos", "parameters": {"rho": 4}}))
+    for step, last in ((2, 4), (4, 4), (8, 8)):
+        made = downloads.recipe_of(cos, Drawn.start(len(report.names)), report.profile(step))
+        assert (made.num_steps, made.snapshots, made.noise.targets) == (last, (step,), (step,))
+        until = f"--num-steps {step} --until {last}" if last > step else f"--num-steps {step}"
+        assert sl.runs.as_cli(made, verb="fit-noise").endswith(until)

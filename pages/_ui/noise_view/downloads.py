@@ -68,11 +68,15 @@ def sites(profile: "sl.calibration.NoiseProfile", measured: "sl.calibration.Nois
 
 
 def recipe_of(recipe: sl.Recipe, drawn: Drawn, measured: "sl.calibration.NoiseProfile") -> sl.Recipe:
-    """The noise run's recipe for one T, with the drawn profile: what gives the numbers in view again."""
+    """The noise run's recipe for one T, with the drawn profile: what gives the numbers in view again.
+
+    Where the method looks at more steps, so many are simulated.
+    """
     step = measured.num_steps
     noise = {} if recipe.noise is None else recipe.noise.model_dump(mode="json")
     choice = {**noise, **drawn.choice(measured), "targets": [step]}
-    return sl.Recipe.parse({**recipe.to_dict(), "num_steps": step, "snapshots": [step], "noise": choice})
+    last = max(step, sl.runs.least_steps(recipe))
+    return sl.Recipe.parse({**recipe.to_dict(), "num_steps": last, "snapshots": [step], "noise": choice})
 
 
 def profile(drawn: "sl.calibration.NoiseProfile") -> None:
