@@ -44,6 +44,7 @@ _WHERE = {
     "ConversionReport": "reports",
     "EnergyReport": "reports",
     "NeuronTraces": "reports",
+    "replay": "reports",
     "NoiseReport": "reports",
     "NormalizationReport": "reports",
     "PairedDifference": "reports",
@@ -115,6 +116,7 @@ __all__ = [
     "predict",
     "probe_conversion",
     "rank_normalizations",
+    "replay",
     "residuals",
     "restoration",
     "restored_logits",
@@ -175,6 +177,7 @@ if TYPE_CHECKING:
         Tournament,
         TournamentCell,
         paired_difference,
+        replay,
         wilson_interval,
     )
     from snnlab.analysis.residual_membrane import residuals

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from snnlab.analysis.reports import NeuronTraces
+from snnlab.analysis.reports.neuron_traces import replay
 from snnlab.core.errors import SimulationError
 from snnlab.core.histogram import CLASSES, EXACT, EXCESS, MISSING, SATURATED, SILENT
 from snnlab.simulation.engine import simulate, site_shapes
@@ -18,7 +19,7 @@ from snnlab.simulation.spiking_model import SpikingModel
 def traces(recording: Recording, *, per_class: int = 3) -> NeuronTraces:
     """Up to ``per_class`` random neurons for every site, snapshot and class that has any among the candidates.
 
-    Sites whose neurons are not plain integrate-and-fire have none.
+    Sites whose spikes do not follow from the input alone, as where a warm-up decides, have none.
 
     Args:
         recording: Made with ``candidates="random"`` and snapshots.
@@ -31,8 +32,8 @@ def traces(recording: Recording, *, per_class: int = 3) -> NeuronTraces:
     members: list[tuple[int, int, int, int]] = []
     offset = 0
     for index, site in enumerate(recording.sites.values()):
-        if not site.is_plain:
-            continue  # its spikes do not follow from what is kept
+        if not site.is_replayable:
+            continue
         if site.candidates is None:
             raise SimulationError("This recording kept no single neurons; simulate with candidates='random'.")
         kinds = _classes(site.candidates, recording.snapshots)  # (snapshots, candidates)
@@ -55,6 +56,8 @@ def traces(recording: Recording, *, per_class: int = 3) -> NeuronTraces:
         image=np.concatenate([none, *(kept.image[rows] for _, kept, rows in parts)]),
         position=np.concatenate([none, *(kept.position[rows] for _, kept, rows in parts)]),
         initial=np.concatenate([np.empty(0), *(kept.initial[rows] for _, kept, rows in parts)]).astype(np.float32),
+        negative=np.concatenate([np.empty(0, np.float32), *(kept.negative[rows] for _, kept, rows in parts)]),
+        most=np.concatenate([none, *(np.full(len(rows), kept.most) for _, kept, rows in parts)]).astype(np.int16),
         members=np.array(members, dtype=np.int32).reshape(-1, 4),
     )
 
@@ -79,16 +82,16 @@ def trace_neuron(
         num_steps: T.
 
     Raises:
-        SimulationError: No such site, image or neuron; says what there is. Or its neurons are not plain.
+        SimulationError: No such site, image or neuron; says what there is. Or its spikes do not follow from its input.
     """
     images = as_images(data)
     names = [facts.name for facts in snn.site_facts]
     if site not in names:
         raise SimulationError(f"There is no site {site!r}; sites are: {', '.join(names)}.")
-    if not snn.sites[site].is_plain:
+    if not snn.sites[site].is_replayable:
         raise SimulationError(
-            f"{site} has neurons of {snn.method}, whose spikes do not follow from input and threshold alone; single "
-            "neurons are shown of plain integrate-and-fire."
+            f"{site} has neurons of {snn.method}, whose spikes do not follow from their input alone; single neurons "
+            "are shown where they do."
         )
     if not 0 <= image < len(images):
         raise SimulationError(f"There is no image {image}; images go from 0 to {len(images) - 1}.")
@@ -106,22 +109,20 @@ def trace_neuron(
         image=np.array([image]),
         position=kept.position,
         initial=kept.initial.astype(np.float32),
+        negative=kept.negative,
+        most=np.array([kept.most], np.int16),
         members=np.zeros((0, 4), np.int32),
     )
 
 
 def _classes(kept: Candidates, snapshots: Sequence[int]) -> np.ndarray:
     """Class of each candidate at each snapshot, (snapshots, candidates); potentials in thresholds, float32."""
-    potential = kept.initial.astype(np.float32)
-    count = np.zeros(len(potential), np.int64)
-    kinds = np.empty((len(snapshots), len(potential)), np.int8)
-    for t in range(kept.currents.shape[1]):
-        potential = potential + kept.currents[:, t]
-        fires = potential >= 1
-        potential = np.where(fires, potential - 1, potential)
-        count += fires
-        if t + 1 in snapshots:
-            ideal = np.clip(count + np.floor(potential).astype(np.int64), 0, t + 1)
-            right = np.select([count == 0, count == t + 1], [SILENT, SATURATED], EXACT)
-            kinds[snapshots.index(t + 1)] = np.select([count > ideal, count < ideal], [EXCESS, MISSING], right)
+    run = replay(kept.currents, kept.initial, negative=kept.negative, most=kept.most)
+    counts = run.spikes.cumsum(axis=-1)
+    kinds = np.empty((len(snapshots), len(kept.initial)), np.int8)
+    for s, step in enumerate(snapshots):
+        count, most = counts[:, step - 1], kept.most * step
+        ideal = np.clip(count + np.floor(run.after[:, step - 1]), 0, most)
+        right = np.select([count == 0, count == most], [SILENT, SATURATED], EXACT)
+        kinds[s] = np.select([count > ideal, count < ideal], [EXCESS, MISSING], right)
     return kinds

@@ -1,11 +1,10 @@
 """One neuron over time: what came in, its potential and spikes, and what the same charge does if it comes evenly."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from snnlab.analysis.reports import NeuronTraces, ResidualReport
+from snnlab.analysis.reports import NeuronTraces, ResidualReport, replay
+from snnlab.analysis.reports.neuron_traces import Replay
 from snnlab.core.errors import SnnlabError
 from snnlab.core.histogram import CLASSES, EXACT, EXCESS, MISSING, SATURATED, SILENT
 from snnlab.figures.figure import Figure
@@ -20,17 +19,10 @@ _TITLES = {
     SILENT: "Why did this neuron not fire?",
     SATURATED: "Why did this neuron fire at every step?",
 }
-# Adding T equal parts gives the sum only up to rounding, and a spike must not hang on that.
-_EVEN_SLACK = 1e-9
-
-
-@dataclass(frozen=True)
-class _Run:
-    """An integrate-and-fire neuron with threshold 1: potential before and after reset, spikes, all (steps,)."""
-
-    before: np.ndarray
-    after: np.ndarray
-    spikes: np.ndarray
+_TAKEN_BACK = "Why did this neuron take back all that it fired?"
+# Adding T equal parts gives the sum only up to rounding, float32 as the potential, and a spike must not hang on that.
+_EVEN_SLACK = 1e-5
+_MOST_NUMBERS = 32  # steps up to which a number of spikes has room in the figure
 
 
 def neuron_trace(
@@ -60,10 +52,13 @@ def neuron_trace(
     shown = next((2**i for i in range(3, 13) if 2**i >= step and 2**i <= num_steps), num_steps)
     current = traces.currents[index, :shown].astype(float)
     initial = float(traces.initial[index])
-    run = _simulate(current, initial)
-    ghost = _simulate(np.full(step, current[:step].mean()), initial, slack=_EVEN_SLACK)
-    paid, fired = _paid(current, initial), run.spikes.cumsum()
-    classes = [_class(int(n), int(p), t) for t, (n, p) in enumerate(zip(fired, paid, strict=True), start=1)]
+    negative, most = float(traces.negative[index]), int(traces.most[index])
+    run = Replay(*(part[:shown] for part in traces.replay(index)))
+    ghost = replay(np.full(step, current[:step].mean()), initial, most=most, slack=_EVEN_SLACK)
+    fired = run.spikes.cumsum()
+    # By charge balance; from a sum of the input rounding could make a neuron wrong that is right at a level's edge.
+    paid = np.clip(fired + np.floor(run.after), 0, most * np.arange(1, shown + 1))
+    classes = [_class(int(n), int(p), most * t) for t, (n, p) in enumerate(zip(fired, paid, strict=True), start=1)]
     now = classes[step - 1]
 
     n, n_star = int(fired[step - 1]), int(paid[step - 1])
@@ -72,8 +67,8 @@ def neuron_trace(
         Panel(bare, _input_axis(current), _input_marks(current, step), wash=True),
         Panel(
             bare,
-            _potential_axis(run, shown, initial),
-            _potential_marks(run, ghost, initial, step, now),
+            _potential_axis(run, initial, negative, most),
+            _potential_marks(run, ghost, initial, step, now, _levels(negative, most)),
             row=1,
             wash=True,
         ),
@@ -85,11 +80,11 @@ def neuron_trace(
             wash=True,
         ),
     )
-    sentence = _sentence(run, now, step, n, n_star)
+    sentence = _sentence(current, run, now, step, n_star, most)
     where = _where(traces, index, report)
     return Figure(
         name=f"neuron-{index}-t{step}",
-        title=_TITLES[now],
+        title=_TAKEN_BACK if now == SILENT and (run.spikes[:step] < 0).any() else _TITLES[now],
         subtitle=f"{where} · t = {step}",
         alt=f"One neuron over {shown} time-steps: {sentence}",
         panels=panels,
@@ -99,26 +94,10 @@ def neuron_trace(
     )
 
 
-def _simulate(current: np.ndarray, initial: float, slack: float = 0.0) -> _Run:
-    before, after, spikes = (np.empty(len(current)) for _ in range(3))
-    membrane = initial
-    for t, value in enumerate(current):
-        before[t] = membrane + value
-        spikes[t] = float(before[t] >= 1.0 - slack)
-        membrane = after[t] = before[t] - spikes[t]
-    return _Run(before, after, spikes)
-
-
-def _paid(current: np.ndarray, initial: float) -> np.ndarray:
-    """N* after every step, the spikes that the charge pays for."""
-    charge = initial + current.cumsum()
-    return np.clip(np.floor(charge), 0, np.arange(1, len(current) + 1))
-
-
-def _class(fired: int, paid: int, step: int) -> int:
+def _class(fired: int, paid: int, possible: int) -> int:
     if fired != paid:
         return EXCESS if fired > paid else MISSING
-    return SILENT if fired == 0 else SATURATED if fired == step else EXACT
+    return SILENT if fired == 0 else SATURATED if fired == possible else EXACT
 
 
 def _step_axis(shown: int, *, labelled: bool) -> Axis:
@@ -146,15 +125,26 @@ def _input_marks(current: np.ndarray, step: int) -> tuple[Mark, ...]:
     return (*marks, _aside(0.0, f"Σ {number(float(current[:step].sum()))}"))
 
 
-def _potential_axis(run: _Run, shown: int, initial: float) -> Axis:
-    low = min(-0.35, float(run.after.min()), initial)
-    high = max(1.35, float(run.before.max()), initial)
+def _levels(negative: float, most: int) -> tuple[float, ...]:
+    """Potentials that decide: 0, where the first and the last spike of a step goes out, where one is taken back."""
+    return tuple(sorted({0.0, 1.0, float(most)} | ({negative} if np.isfinite(negative) else set())))
+
+
+def _potential_axis(run: Replay, initial: float, negative: float, most: int) -> Axis:
+    levels = _levels(negative, most)
+    low = min(-0.35, float(run.after.min()), initial, levels[0])
+    high = max(levels[-1] + 0.35, float(run.before.max()), initial)
     pad = 0.06 * (high - low)
-    ticks = ((0.0, "0"), (1.0, "1"))
+    # A threshold just below 0 would write its number over that of 0.
+    ticks = tuple(
+        (level, number(level, 2 if level % 1 else 0))
+        for level in levels
+        if level in (0.0, 1.0) or min(abs(level), abs(level - 1)) > 0.08 * (high - low)
+    )
     return Axis(low - pad, high + pad, "v / threshold", ticks, line=False)
 
 
-def _path(run: _Run, initial: float, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+def _path(run: Replay, initial: float, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """Corners of the potential over steps (start, stop]: it holds, jumps with the input, and drops with the spike."""
     x, y = [float(start) if start else 0.5], [run.after[start - 1] if start else initial]
     for t in range(start, stop):
@@ -163,9 +153,11 @@ def _path(run: _Run, initial: float, start: int, stop: int) -> tuple[np.ndarray,
     return np.array(x), np.array(y)
 
 
-def _potential_marks(run: _Run, ghost: _Run, initial: float, step: int, now: int) -> tuple[Mark, ...]:
+def _potential_marks(
+    run: Replay, ghost: Replay, initial: float, step: int, now: int, levels: tuple[float, ...]
+) -> tuple[Mark, ...]:
     shown = len(run.after)
-    marks: list[Mark] = [Rule(0.0, vertical=False), Rule(1.0, vertical=False)]
+    marks: list[Mark] = [Rule(level, vertical=False) for level in levels]
     marks.append(Line(*_path(ghost, initial, 0, step), "mute", width=0.6, dash="dash"))
     if step < shown:
         marks.append(Line(*_path(run, initial, step, shown), "text", width=0.8, opacity=0.3))
@@ -185,17 +177,12 @@ def _potential_marks(run: _Run, ghost: _Run, initial: float, step: int, now: int
     return (*marks, _aside(float(v[0]), f"v {number(float(v[0]))}"))
 
 
-def _raster_marks(run: _Run, ghost: _Run, classes: list[int], step: int, fired: int, paid: int) -> tuple[Mark, ...]:
+def _raster_marks(run: Replay, ghost: Replay, classes: list[int], step: int, fired: int, paid: int) -> tuple[Mark, ...]:
     marks: list[Mark] = []
-    at = np.flatnonzero(run.spikes) + 1.0
-    for times, row, role, opacity in (
-        (at[at <= step], 1.0, "text", 1.0),
-        (at[at > step], 1.0, "text", 0.3),
-        (np.flatnonzero(ghost.spikes) + 1.0, 2.0, "mute", 1.0),
-    ):
-        if len(times):
-            level = np.full(len(times), row)
-            marks.append(Segments(times, level - 0.36, times, level + 0.36, role, width=1.0, opacity=opacity))
+    at = np.arange(1.0, len(run.spikes) + 1)
+    marks += _spike_marks(at[:step], run.spikes[:step], 1.0, "text", 1.0)
+    marks += _spike_marks(at[step:], run.spikes[step:], 1.0, "text", 0.3)
+    marks += _spike_marks(at[:step], ghost.spikes, 2.0, "mute", 1.0)
     steps = np.arange(1, len(classes) + 1)
     for index in sorted(set(classes)):
         member = np.array([c == index for c in classes])
@@ -221,6 +208,28 @@ def _raster_marks(run: _Run, ghost: _Run, classes: list[int], step: int, fired: 
     return (*marks, _aside(1.0, f"N = {fired}"), _aside(2.0, f"N* = {paid}"), _aside(3.0, f"k = {sign}"))
 
 
+def _spike_marks(times: np.ndarray, spikes: np.ndarray, row: float, role: str, opacity: float) -> list[Mark]:
+    """A stroke for a spike; several in one step as their number, and one that is taken back as a minus sign."""
+    marks: list[Mark] = []
+    few = len(times) <= _MOST_NUMBERS
+    single = spikes == 1 if few else spikes > 0
+    if single.any():
+        level = np.full(single.sum(), row)
+        marks.append(
+            Segments(times[single], level - 0.36, times[single], level + 0.36, role, width=1.0, opacity=opacity)
+        )
+    taken = spikes < 0
+    if taken.any():
+        level = np.full(taken.sum(), row)
+        marks.append(Segments(times[taken] - 0.3, level, times[taken] + 0.3, level, role, width=1.0, opacity=opacity))
+    if few:
+        marks += [
+            Note(float(t), row, f"{k:.0f}", role if opacity == 1 else "mute", "center", "middle")
+            for t, k in zip(times[spikes > 1], spikes[spikes > 1], strict=True)
+        ]
+    return marks
+
+
 def _aside(y: float, text: str) -> Note:
     return Note(1.0, y, text, "text", "left", "middle", x_panel=True, gap=(5.0, 0.0))
 
@@ -238,30 +247,38 @@ def _where(traces: NeuronTraces, index: int, report: ResidualReport | None) -> s
     return f"{name} · {at}, image {int(traces.image[index])}"
 
 
-def _sentence(run: _Run, now: int, step: int, fired: int, paid: int) -> str:
-    times = {0: "never", 1: "once", 2: "twice"}.get(fired, f"{fired} times")
+def _sentence(current: np.ndarray, run: Replay, now: int, step: int, paid: int, most: int) -> str:
+    spikes = run.spikes[:step]
+    sent, taken = int(spikes[spikes > 0].sum()), int(-spikes[spikes < 0].sum())
+    times = {0: "never", 1: "once", 2: "twice"}.get(sent, f"{sent} times")
+    if taken:
+        times += f" and took {taken} back"
+    each = "one spike" if most == 1 else f"{most} spikes"
     pays = {0: "no spike", 1: "one spike"}.get(paid, f"{paid} spikes")
     v = number(float(run.after[step - 1]))
     if now == EXCESS:
-        last = int(np.flatnonzero(run.spikes[:step])[-1])
-        after = number(float(run.after[step - 1] - run.after[last]))
+        last = int(np.flatnonzero(spikes > 0)[-1])
+        after = number(float(current[last + 1 : step].sum()))
         return (
             f"Fired {times}, its charge pays for {pays}: it fired on early input, and {after} came in after its last "
             f"spike, so v = {v}."
         )
     if now == MISSING:
-        return f"Fired {times}, its charge pays for {pays}: charge came in faster than one spike a step, so v = {v}."
+        return f"Fired {times}, its charge pays for {pays}: charge came in faster than {each} a step, so v = {v}."
+    if now == SILENT and taken:
+        return f"Fired {times}: its charge pays for no spike, and v = {v} is left."
     if now == SILENT:
         kind = "no error, however low it lies" if run.after[step - 1] < 0 else "less than one spike"
         return f"Its charge pays for no spike and none came: v = {v} is {kind}."
     if now == SATURATED:
         left = "the unspent fraction of one spike" if run.after[step - 1] < 1 else "clipping, not timing"
-        return f"Fired at every step and could not do more: v = {v} is {left}."
+        often = "" if most == 1 else f" {most} times"
+        return f"Fired{often} at every step and could not do more: v = {v} is {left}."
     return f"Fired {times}, just what its charge pays for: v = {v} is the unspent fraction of one spike."
 
 
 def _frame(
-    current: np.ndarray, run: _Run, ghost: _Run, paid: np.ndarray, classes: list[int], step: int
+    current: np.ndarray, run: Replay, ghost: Replay, paid: np.ndarray, classes: list[int], step: int
 ) -> pd.DataFrame:
     pad = np.full(len(current) - step, np.nan)
     return pd.DataFrame(

@@ -35,5 +35,10 @@ class GroupIntegrateFire(IntegrateFire):
             raise ConversionError(f"A group needs at least 1 member; found {members}.")
         self.most_spikes = int(members)
 
+    @property
+    def is_replayable(self) -> bool:
+        """As in the base class."""
+        return type(self) is GroupIntegrateFire and self._is_uncorrected
+
     def _step(self, membrane: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         return group_step(membrane, current, self.threshold, self.most_spikes, fires_at_equality=self.fires_at_equality)

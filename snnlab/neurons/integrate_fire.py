@@ -115,10 +115,14 @@ class IntegrateFire(snntorch.SpikingNeuron):
         return fraction * self.threshold
 
     @property
-    def is_plain(self) -> bool:
-        """Whether potential and spikes follow from the input, the threshold and v(0) by ``if_step``, as it stands."""
+    def is_replayable(self) -> bool:
+        """Whether potential and spikes follow from the input by the equations of ``snnlab.analysis.replay``."""
+        return type(self) is IntegrateFire and self._is_uncorrected
+
+    @property
+    def _is_uncorrected(self) -> bool:
         corrected = self.added_fraction is not None or self.reference_fraction is not None
-        return type(self) is IntegrateFire and self.fires_at_equality and not corrected
+        return self.fires_at_equality and not corrected
 
     def reset(self) -> None:
         """Forget the state; the next input starts a new sequence from v(0)."""

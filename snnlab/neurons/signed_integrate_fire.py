@@ -67,6 +67,11 @@ class SignedIntegrateFire(IntegrateFire):
         """Broadcastable to one image's activation, activation units."""
         return self.negative_fraction * self.threshold
 
+    @property
+    def is_replayable(self) -> bool:
+        """As in the base class; without the gate the count may fall below 0, which no trace shows."""
+        return type(self) is SignedIntegrateFire and self.gated and self._is_uncorrected
+
     def reset(self) -> None:
         """Forget potential and count; the next input starts a new sequence from v(0)."""
         super().reset()

@@ -58,12 +58,17 @@ class Candidates:
         position: Flat neuron index, (candidates,).
         currents: Input over the threshold, (candidates, num_steps), float32.
         initial: v(0) over the threshold, (candidates,).
+        negative: Largest potential over the threshold at which a spike is taken back, (candidates,), float32; -inf
+            where none is.
+        most: Spikes that one step can bring.
     """
 
     image: np.ndarray
     position: np.ndarray
     currents: np.ndarray
     initial: np.ndarray
+    negative: np.ndarray
+    most: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class SiteRecording:
         initial_fraction: v(0) / threshold, likewise.
         statistics: Counts at the snapshots (empty without any), and the check of charge balance.
         total_spikes: Spikes over all images and all T steps, of either sign.
-        candidates: Kept single neurons; None when none were asked for, or the neurons are not plain.
-        is_plain: Whether potential and spikes follow from input, threshold and v(0) alone.
+        candidates: Kept single neurons; None when none were asked for, or their spikes do not follow from the input.
+        is_replayable: Whether they do, by the equations of ``snnlab.analysis.replay``.
     """
 
     site: Site
@@ -86,7 +91,7 @@ class SiteRecording:
     statistics: SiteStatistics
     total_spikes: int
     candidates: Candidates | None
-    is_plain: bool = True
+    is_replayable: bool = True
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ class SiteRunner:
         neuron: Its neuron; only its constants are read.
         num_steps: T.
         snapshots: Steps with statistics.
-        candidates: (image, position) of neurons whose input is kept, sorted by image; None for none. Kept of plain
-            neurons only: potential and spikes of the others do not follow from the input.
+        candidates: (image, position) of neurons whose input is kept, sorted by image; None for none. Kept only where
+            potential and spikes follow from it.
         fused: Compiled kernel, or step by step in torch.
         pool: Threads over images.
         threads: Their number.
@@ -62,7 +62,7 @@ class SiteRunner:
         self.constants = _constants(self.flat)
         self.snapshot_at, self.states_at = _places(snapshots, num_steps), _places(states_at, num_steps)
         self.statistics = SiteStatistics.empty(len(snapshots))
-        self.candidates = candidates if neuron.is_plain else None
+        self.candidates = candidates if neuron.is_replayable else None
         if self.candidates is not None:
             image, position = self.candidates
             self.kept = np.empty((len(image), num_steps), np.float32)
@@ -147,7 +147,7 @@ class SiteRunner:
         if self.candidates is not None:
             image, position = self.candidates
             initial = self.constants.initial[0, self.places] / self.constants.threshold[self.places]
-            candidates = Candidates(image, position, self.kept, initial)
+            candidates = Candidates(image, position, self.kept, initial, self._negative(), self.constants.most)
         return SiteRecording(
             site=self.site,
             threshold=self.neuron.threshold.cpu().numpy().copy(),
@@ -155,7 +155,7 @@ class SiteRunner:
             statistics=self.statistics,
             total_spikes=self.total_spikes,
             candidates=candidates,
-            is_plain=self.neuron.is_plain,
+            is_replayable=self.neuron.is_replayable,
         )
 
     def _fused(self, current: np.ndarray, emitted: np.ndarray) -> None:
@@ -204,6 +204,13 @@ class SiteRunner:
         if isinstance(neuron, WarmUpIntegrateFire):
             neuron.decide_as(self.flat)
         return torch.stack([neuron(flat[t if len(flat) > 1 else 0]).to(flat.dtype) for t in range(self.num_steps)])
+
+    def _negative(self) -> np.ndarray:
+        """Of the candidates; met at equality in any case: where it has to be passed, the next number below it."""
+        if not isinstance(self.flat, SignedIntegrateFire):
+            return np.full(len(self.places), -np.inf, np.float32)
+        fraction = self.flat.negative_fraction.cpu().numpy()[self.places].astype(np.float32)
+        return fraction if self.flat.negative_at_equality else np.nextafter(fraction, np.float32(-np.inf))
 
     def _keep(self, current: np.ndarray, images: int, start: int) -> None:
         assert self.candidates is not None

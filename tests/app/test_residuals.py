@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 from pathlib import Path
 
@@ -307,8 +308,17 @@ def test_a_neuron_asked_for_is_followed_and_shown(shipped, monkeypatch):
         "position": [17],
         "initial": [0.5],
         "members": [],
+        "negative": [-math.inf],
+        "most": [1],
     }
     done = sl.runs.Job("1", "trace", arguments, state="done", result=result)
     monkeypatch.setattr("pages._ui.jobs.asked", lambda slot: done)
     at.run()
-    assert sent(at)["asked"] == {**neuron, "state": "done", "currents": currents[0], "initial": 0.5}
+    assert sent(at)["asked"] == {
+        **neuron,
+        "state": "done",
+        "currents": currents[0],
+        "initial": 0.5,
+        "negative": None,
+        "most": 1,
+    }

@@ -56,6 +56,33 @@ def at(page) -> str:
     return page.locator(".residuals").get_attribute("data-drawn")
 
 
+def test_the_browser_replays_signed_neurons_and_groups_as_the_library_does(chromium):
+    random = np.random.default_rng(2)
+    currents = random.integers(-12, 16, (200, 16)).astype(np.float32) / 8
+    page = chromium.new_page()
+    for law in ({"negative": -0.5, "most": 1}, {"negative": -1.0, "most": 1}, {"negative": None, "most": 4}):
+        found = page.evaluate(
+            """async ([module, currents, law]) => {
+                const { simulate, simulateEven } = await import("data:text/javascript;base64," + module);
+                return currents.map((own) => {
+                    const trace = { currents: own, initial: 0.5, ...law, negative: law.negative ?? -Infinity };
+                    const steps = simulate(trace), even = simulateEven(steps, trace);
+                    return { spikes: steps.map(({ spike }) => spike), after: steps.map(({ after }) => after),
+                        ideal: steps.at(-1).ideal, even: even.reduce((sum, { spike }) => sum + spike, 0) };
+                });
+            }""",
+            [base64.b64encode(script().encode()).decode(), currents.tolist(), law],
+        )
+        negative = -np.inf if law["negative"] is None else law["negative"]
+        wanted = sl.analysis.replay(currents, np.full(200, 0.5), negative=negative, most=law["most"])
+        np.testing.assert_array_equal([each["spikes"] for each in found], wanted.spikes)
+        np.testing.assert_array_equal([each["after"] for each in found], wanted.after)
+        ideal = np.clip(np.floor(0.5 + currents.sum(axis=1)), 0, 16 * law["most"])
+        assert [each["ideal"] for each in found] == [each["even"] for each in found] == ideal.tolist()
+        assert (wanted.spikes < 0).any() == (law["most"] == 1)
+    page.close()
+
+
 def test_the_browser_s_simulation_gives_the_class_and_shares_of_the_report(chromium, resnet):
     report, traces = resnet.reports["residuals"], resnet.reports["traces"]
     text = pack(report, run_id="x", name="x", accuracy=resnet.reports["accuracy"], traces=traces)
@@ -66,10 +93,10 @@ def test_the_browser_s_simulation_gives_the_class_and_shares_of_the_report(chrom
             const { decodeReport, simulate, simulateEven } = await import("data:text/javascript;base64," + module);
             const report = await decodeReport(text), rows = report.arrays.members, wrong = [], even = [];
             for (let i = 0; i < rows.length; i += 4) {
-                const { currents, initial } = report.trace(rows[i + 3]);
-                const steps = simulate(currents, initial).slice(0, report.steps[rows[i + 1]]), now = steps.at(-1);
+                const trace = report.trace(rows[i + 3]);
+                const steps = simulate(trace).slice(0, report.steps[rows[i + 1]]), now = steps.at(-1);
                 if (now.kind !== rows[i + 2]) wrong.push(i / 4);
-                const count = simulateEven(steps, initial).reduce((sum, { spike }) => sum + spike, 0);
+                const count = simulateEven(steps, trace).reduce((sum, { spike }) => sum + spike, 0);
                 if (count !== now.ideal) even.push(i / 4);
             }
             const shares = report.names.map((_, site) => report.steps.map((_, snapshot) =>

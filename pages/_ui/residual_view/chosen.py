@@ -1,5 +1,6 @@
 """The neuron that the user names by number: asked for, followed, and handed to the view."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,9 @@ def asked(run: sl.runs.Run) -> tuple[dict[str, Any] | None, sl.analysis.NeuronTr
     if job.state == "done":
         traces = _traces(job.result)
         done = {"state": "done", "currents": traces.currents[0].tolist(), "initial": float(traces.initial[0])}
-        return neuron | done, traces
+        lowest = float(traces.negative[0])
+        law = {"negative": lowest if math.isfinite(lowest) else None, "most": int(traces.most[0])}
+        return neuron | done | law, traces
     return neuron | {"state": "running" if job.active else job.state, "error": job.error}, None
 
 
@@ -63,4 +66,6 @@ def _traces(values: Mapping[str, Any]) -> sl.analysis.NeuronTraces:
         position=np.array(values["position"]),
         initial=np.array(values["initial"], np.float32),
         members=np.array(values["members"], np.int32).reshape(-1, 4),
+        negative=np.array(values["negative"], np.float32),
+        most=np.array(values["most"], np.int16),
     )

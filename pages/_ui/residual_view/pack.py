@@ -145,6 +145,8 @@ def _trace_arrays(traces: sl.analysis.NeuronTraces, *, few: bool) -> dict[str, n
         # Inputs stay float32: with coarser ones a neuron near a level edge would spike elsewhere than it did.
         "currents": traces.currents[kept].astype(np.float32),  # (traces, num_steps)
         "initial": traces.initial[kept].astype(np.float32),
+        "negative": traces.negative[kept].astype(np.float32),
+        "most": traces.most[kept].astype(np.uint32),
         "image": traces.image[kept].astype(np.uint32),
         "position": traces.position[kept].astype(np.uint32),
         "row": kept.astype(np.uint32),  # of the report

@@ -162,10 +162,10 @@ class ResidualReport {
   }
 
   trace(row) {
-    const { currents, initial, image, position, row: reportRow } = this.arrays, steps = currents.length / initial.length;
+    const { currents, initial, negative, most, image, position, row: reportRow } = this.arrays, steps = currents.length / initial.length;
     return {
       currents: currents.subarray(row * steps, (row + 1) * steps),
-      initial: initial[row], image: image[row], position: position[row], row: reportRow[row],
+      initial: initial[row], negative: negative[row], most: most[row], image: image[row], position: position[row], row: reportRow[row],
     };
   }
 }

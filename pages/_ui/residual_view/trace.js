@@ -1,6 +1,7 @@
 // One neuron over time: its input, potential and spikes, beside the same charge arriving evenly.
 
 const LEFT = 66, RIGHT = 62; // room for row names and sums, pixels
+const ROOM_FOR_NUMBER = 8; // pixels between steps
 const ROW = { input: 26, potential: 62, reach: 92, spikes: 174, even: 192, kinds: 209, steps: 231, height: 236 };
 
 function buildTrace(view) {
@@ -56,8 +57,8 @@ function askForNeuron(view) {
 function shownNeuron(view) {
   const { report, site, at } = view;
   if (view.asking && view.asked?.site === report.names[site]) {
-    const { state, currents, initial, image, position, error } = view.asked;
-    return { chosen: true, state, error, image, position, trace: state === "done" ? { currents, initial, image, position } : null };
+    const { state, image, position, error } = view.asked;
+    return { chosen: true, state, error, image, position, trace: state === "done" ? { ...view.asked, negative: view.asked.negative ?? -Infinity } : null };
   }
   const pool = report.traces(site, at, view.kind), trace = pool.length ? pool[view.pick % pool.length] : null;
   return { chosen: false, trace, pool: pool.length, image: trace?.image, position: trace?.position };
@@ -84,13 +85,13 @@ function drawTrace(view) {
     if (!neuron.chosen) picture.replaceChildren();
     return;
   }
-  const { currents, initial } = neuron.trace, t = report.steps[at];
-  const steps = simulate(currents, initial).slice(0, shownSteps(t, currents.length));
+  const { trace } = neuron, t = report.steps[at];
+  const steps = simulate(trace).slice(0, shownSteps(t, trace.currents.length));
   const past = steps.slice(0, t), now = past[t - 1];
-  setText(story, (neuron.chosen ? `This neuron is ${CLASSES[now.kind]}. ` : "") + neuronSentence(past));
-  const outcome = `it fired ${timesText(now.count)}, its charge pays for ${spikesText(now.ideal)}`;
+  setText(story, (neuron.chosen ? `This neuron is ${CLASSES[now.kind]}. ` : "") + neuronSentence(past, trace));
+  const outcome = `it sent ${spikesText(now.count)}, its charge pays for ${spikesText(now.ideal)}`;
   setAttribute(picture, "aria-label", `Input, potential and spikes of one ${CLASSES[now.kind]} neuron up to t = ${t}: ${outcome}`);
-  picture.replaceChildren(...traceMarks(view, steps, simulateEven(past, initial), initial, t));
+  picture.replaceChildren(...traceMarks(view, steps, simulateEven(past, trace), trace, t));
 }
 
 // 8 steps, then doubling, so that the picture changes its scale rarely while t moves.
@@ -100,9 +101,10 @@ function shownSteps(t, available) {
   return Math.min(shown, available);
 }
 
-function traceMarks(view, steps, even, initial, t) {
+function traceMarks(view, steps, even, { initial, negative, most }, t) {
   const width = view.geometry.detail, pitch = (width - LEFT - RIGHT) / steps.length, now = steps[t - 1];
-  const low = Math.min(-0.45, ...steps.map(({ after }) => after)), high = Math.max(1.5, ...steps.map(({ before }) => before));
+  const levels = [...new Set([0, 1, most, ...(Number.isFinite(negative) ? [negative] : [])])];
+  const low = Math.min(-0.45, 1.1 * Math.min(...levels), ...steps.map(({ after }) => after)), high = Math.max(most + 0.5, ...steps.map(({ before }) => before));
   const scale = {
     x: (step) => LEFT + (step - 0.5) * pitch,
     y: (v) => ROW.potential + ROW.reach * (1 - (clamp(v, low, high) - low) / (high - low)),
@@ -114,8 +116,9 @@ function traceMarks(view, steps, even, initial, t) {
     svg("rect", { x: LEFT, y: 4, width: t * pitch, height: ROW.kinds + 5, class: "past" }),
     ...aside(30, "input", `\u03a3 ${fixed(now.charge - initial)}`),
     ...inputMarks(steps, scale),
-    ...[0, 1].map((v) => svg("line", { x1: LEFT, x2: right, y1: y(v), y2: y(v), class: "level" })),
-    ...[0, 1].map((v) => label(LEFT - 6, y(v) + 4, v, AT_END)),
+    ...levels.map((v) => svg("line", { x1: LEFT, x2: right, y1: y(v), y2: y(v), class: "level" })),
+    ...levels.filter((v) => v === 0 || v === 1 || Math.min(...[0, 1].map((other) => Math.abs(y(v) - y(other)))) > 11)
+      .map((v) => label(LEFT - 6, y(v) + 4, fixed(v, v % 1 ? 1 : 0), AT_END)),
     label(0, (y(0) + y(1)) / 2 + 4, "potential"),
     svg("path", { d: potentialPath(even, initial, 0, t, scale), class: "potential even" }),
     svg("path", { d: potentialPath(steps, initial, t, steps.length, scale), class: "potential later" }),
@@ -150,9 +153,15 @@ function potentialPath(steps, initial, from, to, { x, y }) {
   return path;
 }
 
-function spikeMarks(steps, height, kind, { x, t }) {
-  const line = (step, name) => svg("line", { x1: x(step), x2: x(step), y1: height - 8, y2: height + 4, class: name });
-  return steps.flatMap(({ spike }, i) => (spike ? [line(i + 1, i < t ? kind : `${kind} later`)] : []));
+// A stroke for a spike; several in one step as their number, and one that is taken back as a minus sign.
+function spikeMarks(steps, height, kind, { x, t, pitch }) {
+  const mark = (step, spike, name) => {
+    if (spike > 1 && pitch >= ROOM_FOR_NUMBER) return label(x(step), height + 2, spike, { ...CENTRED, class: name });
+    const reach = Math.min(4, 0.3 * pitch), middle = height - 2;
+    const ends = spike > 0 ? { x1: x(step), x2: x(step), y1: height - 8, y2: height + 4 } : { x1: x(step) - reach, x2: x(step) + reach, y1: middle, y2: middle };
+    return svg("line", { ...ends, class: name });
+  };
+  return steps.flatMap(({ spike }, i) => (spike ? [mark(i + 1, spike, i < t ? kind : `${kind} later`)] : []));
 }
 
 function kindMarks(steps, { pitch, t }) {

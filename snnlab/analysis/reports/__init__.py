@@ -17,7 +17,7 @@ from snnlab.analysis.reports.energy import Crossover, EnergyReport
 from snnlab.analysis.reports.final import FinalEvaluation
 from snnlab.analysis.reports.flips import FEWEST_ALIKE, FLIP_KINDS, Flip, FlipReport
 from snnlab.analysis.reports.gain import BASE, CONTROL, CURVES, OWN_CONTROLS, OWN_WORDS, Gain, NoiseGain
-from snnlab.analysis.reports.neuron_traces import NeuronTraces
+from snnlab.analysis.reports.neuron_traces import NeuronTraces, replay
 from snnlab.analysis.reports.noise import Estimate, NoiseReport, estimate
 from snnlab.analysis.reports.normalization import NormalizationReport
 from snnlab.analysis.reports.paired import PairedDifference, paired_difference
@@ -76,5 +76,6 @@ __all__ = [
     "TournamentCell",
     "estimate",
     "paired_difference",
+    "replay",
     "wilson_interval",
 ]

@@ -242,16 +242,6 @@ def test_signed_neurons_make_uneven_input_harmless():
     assert right[1][1] < 0.5 * right[0][1]
 
 
-def test_single_neurons_are_kept_of_plain_ones_only(network, grid_images):
-    signed = convert(network, "ecl", num_steps=4, negative_fraction=-0.5)
-    recording = simulate(signed, grid_images, num_steps=4, snapshots=[4], candidates="random")
-    traces = sl.analysis.traces(recording)
-    assert traces.currents.shape == (0, 4)
-    assert len(traces.to_frame()) == 0
-    with pytest.raises(ValueError, match="act1 has neurons of ecl, whose spikes do not follow"):
-        sl.analysis.trace_neuron(signed, grid_images, site="act1", image=0, position=0, num_steps=4)
-
-
 def test_edits_by_hand_keep_the_kind_of_neuron(network, grid_images):
     snn = convert(network, "calibration_potential", data=grid_images, num_steps=4, sites={"act1": {"threshold": 3.0}})
     plain = convert(network, "calibration_potential", data=grid_images, num_steps=4)

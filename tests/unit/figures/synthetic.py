@@ -151,6 +151,8 @@ def traces(num_steps: int = 8, seed: int = 0) -> NeuronTraces:
         position=np.arange(count) + 5,
         initial=np.full(count, 0.5),
         members=np.array([[min(i, 1), 0, c, i] for i, c in enumerate(order)]),
+        negative=np.full(count, -np.inf, np.float32),
+        most=np.ones(count, np.int16),
     )
 
 
