@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlab.activations.keyed import KeyedNoise, uniforms_like
+from snnlab.activations.one_pass import QuantizeByScale, in_order
 from snnlab.core.errors import ConversionError
 
 NOISE_MODES = ("pre_round", "additive", "none")
@@ -96,16 +97,19 @@ class LSQNoise(KeyedNoise, nn.Module):
             with torch.no_grad():
                 self.scale.clamp_(min=LEAST_SCALE)
         noisy = self.noise_is_on and self.noise_mode != "none"
-        epsilon = self._epsilon(z) if noisy else torch.zeros((), dtype=z.dtype, device=z.device)
-        rounds = not (noisy and self.noise_mode == "additive")
-        quantized: Tensor = _Quantize.apply(z, self.scale, epsilon, self.levels, rounds, self._gradient_factor(z))
-        return quantized
+        rounds, factor = not (noisy and self.noise_mode == "additive"), self._gradient_factor(z)
+        uniforms = self.draw(z, uniforms_like) if noisy else None
+        sparing = self.draw(z, uniforms_like) if noisy and self.noise_prob < 1 else None
+        if in_order(z) is not None:
+            noise = (uniforms, sparing, self.levels, self.noise_amp, self.noise_prob)
+            return QuantizeByScale.apply(z, self.scale, *noise, rounds, factor)
+        return _Quantize.apply(z, self.scale, self._epsilon(z, uniforms, sparing), self.levels, rounds, factor)
 
-    def _epsilon(self, z: Tensor) -> Tensor:
-        epsilon = (2 * self.draw(z, uniforms_like) - 1) * self.noise_amp
-        if self.noise_prob < 1:
-            epsilon = epsilon * (self.draw(z, uniforms_like) < self.noise_prob)
-        return epsilon
+    def _epsilon(self, z: Tensor, uniforms: Tensor | None, sparing: Tensor | None) -> Tensor:
+        if uniforms is None:
+            return torch.zeros((), dtype=z.dtype, device=z.device)
+        epsilon = (2 * uniforms - 1) * self.noise_amp
+        return epsilon if sparing is None else epsilon * (sparing < self.noise_prob)
 
     def _gradient_factor(self, z: Tensor) -> float:
         counted = self.images_of(z) * (1 if self.gradient_scale == "batch" else math.prod(z.shape[1:]))
@@ -128,7 +132,7 @@ class _Quantize(torch.autograd.Function):
         clipped = moved.clamp(0, levels)
         level = torch.floor(clipped + 0.5) if rounds else clipped
         inside = (moved > 0) & (moved < levels)
-        ctx.save_for_backward(inside, level - u * inside)
+        ctx.save_for_backward(inside, level - torch.where(inside, u, 0))
         ctx.factor = factor
         return scale * level
 

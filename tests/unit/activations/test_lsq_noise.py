@@ -8,7 +8,7 @@ import torch
 
 import snnlab as sl
 from snnlab.activations import QCFS, ActivationSpec, LSQNoise, describe, is_activation, switch_noise, with_noise
-from snnlab.activations.keyed import KeyedNoise
+from snnlab.activations.keyed import KeyedNoise, uniforms_like
 from snnlab.core.errors import CheckpointError, ConversionError
 from snnlab.io import Checkpoint
 from snnlab.models import build
@@ -26,7 +26,8 @@ def z():
 def noise_of(module, z):
     """The epsilon of the module's next pass."""
     twin = copy.deepcopy(module)
-    return twin._epsilon(z)
+    uniforms = twin.draw(z, uniforms_like)
+    return twin._epsilon(z, uniforms, twin.draw(z, uniforms_like) if twin.noise_prob < 1 else None)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
