@@ -133,6 +133,18 @@ def test_checks_hold_on_every_bundled_network(name, method):
     assert (report.classes.sum(axis=-1) == 8 * np.array([[np.prod(shape)] for shape in report.shapes])).all()
 
 
+@pytest.mark.parametrize("name", ["base", "control", "nq"])
+def test_checks_hold_on_the_bundled_cifar_networks(name):
+    """They hold on any image, so noise will do where the data set is not there."""
+    checkpoint = sl.example(f"cifar10-resnet20-{'qcfs' if name == 'base' else name}-L4")
+    ann, images = checkpoint.build(), torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    report = error_budget(sl.convert(ann, "qcfs"), ann, images, num_steps=32, snapshots=(1, 2, 4, 8))
+
+    assert report.sum_ratio.max() < 1
+    assert report.ideal_ratio.max() < 1
+    assert len(report.names) == 19
+
+
 @pytest.mark.parametrize("file", ["resnet20-12fca82f.th", "resnet56-4bfd9763.th"])
 def test_checks_hold_on_real_checkpoints(real_data, file):
     checkpoint = sl.load_checkpoint(real_data / "checkpoints" / "akamaster_relu_cifar10" / file)
