@@ -140,7 +140,6 @@ def restored_logits(
         SnnlabError: A group names a site that the network has not.
     """
     images = as_images(data)
-    _check(snn, num_steps, snapshots)
     beside = AnnBeside(ann, snn, images, dtype)
 
     def activations(start: int, stop: int) -> dict[str, Tensor]:

@@ -48,13 +48,7 @@ class AlphaBeta(SequentialConverter):
         depends_on_num_steps=True,
     )
 
-    images: int = 128
     initial_fraction: float = 0.0
-
-    @property
-    def calibration_images(self) -> int:
-        """As ``images``."""
-        return self.images
 
     def calibrate(self, context: "CalibrationContext") -> Mapping[str, NeuronSpec]:
         """The neurons of all sites; the scales are told."""

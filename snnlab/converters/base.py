@@ -97,12 +97,12 @@ class SequentialConverter(Converter):
     """Base of methods that calibrate site after site, input first, under the spiking network up to there.
 
     Subclasses write ``calibrate_site`` in place of ``neuron_for``.
+
+    Args:
+        images: Images of the walk, the first ones of the calibration data.
     """
 
-    @property
-    def calibration_images(self) -> int:
-        """Images of the walk; the first ones of the calibration data."""
-        return 128
+    images: int = 128
 
     @property
     def calibration_steps(self) -> int | None:
@@ -124,7 +124,7 @@ class SequentialConverter(Converter):
     def calibrate(self, context: "CalibrationContext") -> Mapping[str, NeuronSpec]:
         """The neurons of all sites, each decided under those before it."""
         steps = self.calibration_steps or context.num_steps
-        return context.walk(self.calibrate_site, num_steps=steps, limit=self.calibration_images)
+        return context.walk(self.calibrate_site, num_steps=steps, limit=self.images)
 
 
 def half_or_zero(default: float) -> Parameter:

@@ -44,13 +44,6 @@ class LightCalibration(SequentialConverter):
         depends_on_num_steps=True,
     )
 
-    images: int = 128
-
-    @property
-    def calibration_images(self) -> int:
-        """As ``images``."""
-        return self.images
-
     def calibrate_site(self, at: "SiteInput") -> NeuronSpec:
         """The shifted neuron, its channels corrected."""
         shifted = shifted_neuron(at)

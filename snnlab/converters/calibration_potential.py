@@ -42,13 +42,6 @@ class PotentialCalibration(SequentialConverter):
         depends_on_num_steps=True,
     )
 
-    images: int = 128
-
-    @property
-    def calibration_images(self) -> int:
-        """As ``images``."""
-        return self.images
-
     def calibrate_site(self, at: "SiteInput") -> NeuronSpec:
         """The shifted neuron, each corrected."""
         shifted = shifted_neuron(at)

@@ -54,13 +54,7 @@ class ResidualMembrane(SequentialConverter):
 
     scale: float = 1.0
     steps: int = 32
-    images: int = 128
     initial_fraction: float = 0.0
-
-    @property
-    def calibration_images(self) -> int:
-        """As ``images``."""
-        return self.images
 
     @property
     def calibration_steps(self) -> int:

@@ -60,13 +60,7 @@ class ThresholdTuning(SequentialConverter):
         depends_on_num_steps=True,
     )
 
-    images: int = 128
     initial_fraction: float = 0.5
-
-    @property
-    def calibration_images(self) -> int:
-        """As ``images``."""
-        return self.images
 
     def calibrate_site(self, at: "SiteInput") -> NeuronSpec:
         """The neuron at the best candidate."""
