@@ -4,9 +4,11 @@
 
 DATA is the folder of the data set, STATE/base what ``train_cifar.py`` left. ``base`` puts that network into the
 assets; ``noise-gain`` is the noise experiment against its controls; ``papers`` are the other methods that train, beside
-the same control. Each goes on where it was stopped: STATE keeps every training, and processes with other seeds may fill
-it at once. ``ship-tuned`` puts control and NQ of seed 0 (the first, not chosen) into the assets; it and ``ship-base``
-record the runs that the app shows without the data set. Final weights, no selection; read on ``dev``.
+the same control; ``pre_act`` is TTRBR and ECL from a base with pre-activation blocks, which
+``train_cifar.py DATA STATE/pre_act --architecture resnet20-A-pre_act`` makes. Each goes on where it was stopped: STATE
+keeps every training, and processes with other seeds may fill it at once. ``ship-tuned`` puts control and NQ of seed 0
+(the first, not chosen) into the assets; it and ``ship-base`` record the runs that the app shows without the data set.
+Final weights, no selection; read on ``dev``.
 """
 
 import argparse
@@ -49,11 +51,13 @@ SHIPPED = {"control": "cifar10-resnet20-control-L4", "nq": "cifar10-resnet20-nq-
 
 STEPS = (2, 1, 4, 8)
 ARMS = {
-    "noise-gain": ("control", "nq", "half_nq", "uniform"),
+    "noise-gain": ("control", "control_L", "nq", "half_nq", "uniform"),
     "papers": ("control", "nq", "noise_adaptor_none", "noise_adaptor", "clipped", "ecl", "ttrbr"),
+    "pre_act": ("control", "nq", "clipped", "ecl", "ttrbr"),
 }
 PARTS = ("base", "ship-base", *ARMS, "ship-tuned")
-FOLDERS = {"noise-gain": "noise-gain", "papers": "ttrbr-ecl"}
+FOLDERS = {"noise-gain": "noise-gain", "papers": "ttrbr-ecl", "pre_act": "ttrbr-ecl"}
+PRE_ACT = "cifar10-resnet20-pre_act-qcfs-L4"
 FINE_TUNING = {"epochs": 3, "images": 10_000, "batch_size": 100, "learning_rate": 0.01, "augment": ["crop", "flip"]}
 MEASURED = 1000
 """Calibration images that the gap is measured on after every epoch."""
@@ -76,7 +80,8 @@ def experiment(kind: str, data: Path, state: Path, *, first_seed: int, seeds: in
         seeds: Training seeds.
         **changed: Of ``FINE_TUNING``.
     """
-    recipe = default_recipe(BASE, dataset="cifar10", folder=str(data), num_steps=max(STEPS), limit=IMAGES).changed(
+    source = str(state / f"{PRE_ACT}.safetensors") if kind == "pre_act" else BASE
+    recipe = default_recipe(source, dataset="cifar10", folder=str(data), num_steps=max(STEPS), limit=IMAGES).changed(
         snapshots=[],
         traces=0,
         seed=first_seed,
@@ -99,7 +104,7 @@ def record_experiment(kind: str, data: Path, state: Path, out: Path, *, first_se
     run = without_place(experiment(kind, data, state, first_seed=first_seed, seeds=seeds))
     gain: Any = run.reports["gain"]
     result = {"recipe": run.recipe.identity(), "environment": run.environment, **gain_as_json(gain)}
-    path = out / FOLDERS[kind] / f"{BASE}.json"
+    path = out / FOLDERS[kind] / f"{PRE_ACT if kind == 'pre_act' else BASE}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
     if kind == "noise-gain":
@@ -166,7 +171,8 @@ def main() -> None:
             ship_tuned(options.data, options.state)
         else:
             seeds = {"first_seed": options.first_seed, "seeds": options.seeds}
-            record_experiment(part, options.data, options.state, options.out, **seeds)
+            state = options.state / "pre_act" if part == "pre_act" else options.state
+            record_experiment(part, options.data, state, options.out, **seeds)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Train the CIFAR-10 network that comes with snnlab: ResNet-20 with QCFS activations, L = 4, from random weights.
 
-    python scripts/train_cifar.py DATA STATE [--epochs 20]
+    python scripts/train_cifar.py DATA STATE [--epochs 20] [--architecture resnet20-A]
 
 Goes on where it was stopped; STATE keeps the weights of the last whole epoch. One thread takes about five minutes an
-epoch. Final weights, no selection; accuracy on ``validation`` is only watched.
+epoch. Final weights, no selection; accuracy on ``validation`` is only watched. ``resnet20-A-pre_act`` is the base of
+what is recorded of pre-activation blocks.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from snnlab.training.epochs import Epoch
 from snnlab.training.start import FIRST_THRESHOLD, new_network
 from snnlab.training.trainer import Hooks, fit
 
-ARCHITECTURE, LEVELS, SEED = "resnet20-A", 4, 0
+LEVELS, SEED = 4, 0
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("state", type=Path)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--architecture", default="resnet20-A")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -38,13 +40,16 @@ def main() -> None:
     choice = TrainingChoice(
         activation="qcfs",
         levels=LEVELS,
-        architecture=ARCHITECTURE,
+        architecture=options.architecture,
         epochs=options.epochs,
         batch_size=100,
         learning_rate=0.1,
         augment=("crop", "flip"),
     )
-    architecture, activation = named_architecture(ARCHITECTURE, 10), ActivationSpec("qcfs", LEVELS, FIRST_THRESHOLD)
+    architecture, activation = (
+        named_architecture(options.architecture, 10),
+        ActivationSpec("qcfs", LEVELS, FIRST_THRESHOLD),
+    )
     network = new_network(architecture, activation, seed=SEED)
     batches = Batches(cifar.split("train"), choice.batch_size, choice.augment, SEED)
     validation = cifar.split("validation", limit=1000)
@@ -61,16 +66,17 @@ def main() -> None:
         hooks=Hooks(after=tell),
         device=options.device,
     )
+    name = f"cifar10-{options.architecture.replace('resnet20-A', 'resnet20')}-qcfs-L{LEVELS}"
     Checkpoint.from_network(
         fitted.network,
         architecture,
         activation,
-        name="cifar10-resnet20-qcfs-L4",
+        name=name,
         dataset="cifar10",
         normalization="cifar10",
         licence="MIT",
         seen={"train": "yes", "calibration": "yes", "validation": "no", "dev": "no", "test": "no"},
-    ).save(options.state / "cifar10-resnet20-qcfs-L4.safetensors")
+    ).save(options.state / f"{name}.safetensors")
 
 
 if __name__ == "__main__":
