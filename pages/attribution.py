@@ -5,7 +5,7 @@ from typing import Any, cast
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, explain, explain_form, jobs, label, runs_open, selection, shell, show
+from pages._ui import cached, explain, explain_form, jobs, label, progress, runs_open, selection, shell, show
 from pages._ui.derived import choices
 from pages._ui.show import Column
 
@@ -125,7 +125,7 @@ def ask(view: shell.View, run: sl.runs.Run, before: sl.analysis.AttributionRepor
         jobs.start(KIND, {"recipe": recipe.to_dict()})
         st.rerun()
     with st.container(height=PROGRESS_PIXELS, border=False, key="explain-job"):
-        jobs.panel(KIND)
+        progress.panel(KIND)
 
 
 def headline(report: sl.analysis.AttributionReport) -> None:

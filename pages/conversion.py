@@ -16,6 +16,7 @@ from pages._ui import (
     jobs,
     label,
     own_method,
+    progress,
     reports,
     shell,
     show,
@@ -124,7 +125,7 @@ def draw_effect(run: sl.runs.Run, view: shell.View, images: int) -> Effect | Non
             arguments = {"recipe": edits.recipe(run, history.now).to_dict(), **device.arguments()}
             jobs.start("analyse", arguments, beside=run.id)
             st.rerun()
-    jobs.panel("analyse")
+    progress.panel("analyse")
     return effect
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import explain, jobs, label, noise_sites, shell, show
+from pages._ui import explain, label, noise_sites, progress, shell, show
 from pages._ui.noise_view import asks, downloads, exact, noise_view, pack, told
 from pages._ui.noise_view.drawn import Drawn
 from pages._ui.noise_view.found import NOISE, Found, find, recipe_of
@@ -129,7 +129,7 @@ def bench(view: shell.View, found: Found) -> None:
                 icon=":material/model_training:",
                 width="content",
             )
-            progress(known)
+            under_way(known)
     with st.expander("Exact values", icon=":material/table:"):
         exact.draw(
             run.id,
@@ -174,11 +174,11 @@ def take_over(run_id: str, now: Drawn, measured: "sl.calibration.NoiseProfile", 
     st.rerun()
 
 
-def progress(known: asks.Known) -> None:
+def under_way(known: asks.Known) -> None:
     """What is under way, in a place that is kept for it."""
     with st.container(height=PROGRESS_PIXELS, width=PROGRESS_WIDTH, border=False, key="noise-progress"):
         if known.job is not None:
-            jobs.follow(known.job)
+            progress.follow(known.job)
         if known.again:
             st.button("Compute again", on_click=asks.again, args=(known.again,), key="noise-again")
 

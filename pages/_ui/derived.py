@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, jobs
+from pages._ui import cached, jobs, progress
 
 R = TypeVar("R", bound="sl.analysis.Report")
 PROGRESS_PIXELS = 96  # room for what is under way, so that nothing moves when it comes and goes
@@ -75,7 +75,7 @@ class Derived(Generic[R]):
             jobs.start(self.verb, {"recipe": recipe.to_dict()})
             st.rerun()
         with st.container(height=PROGRESS_PIXELS, border=False, key=f"{self.verb}-job"):
-            jobs.panel(self.verb)
+            progress.panel(self.verb)
 
     def _report(self, run: "sl.runs.Run") -> R | None:
         report = run.reports.get(self.report)

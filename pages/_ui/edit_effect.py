@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import edits, jobs, label, reports, show
+from pages._ui import edits, label, progress, questions, reports, show
 from pages._ui.edits import Choice
 from pages._ui.show import Column
 
@@ -53,7 +53,7 @@ def ask(run: "sl.runs.Run", choice: Choice, num_steps: int, images: int) -> tupl
     own, edited = (recipe.to_dict() for recipe in (run.recipe, edits.recipe(run, choice)))
     arguments = {"recipe": own, "converter": edited["converter"], "num_steps": num_steps, "images": images}
     answers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = st.session_state.setdefault(_ANSWERS, {})
-    job = jobs.ask("probe", arguments, slot=SLOT)
+    job = questions.ask("probe", arguments, slot=SLOT)
     if job.state == "done":
         answers[run.id] = (arguments, job.result)
         _measured()[_method_key(run, choice)] = job.result["method"]
@@ -133,11 +133,11 @@ def draw_question(job: "sl.runs.Job", *, stale: bool) -> None:
         return
     if stale:
         st.caption("These numbers belong to the edit before; the new ones are on their way." if job.active else _OLD)
-    jobs.follow(job)
+    progress.follow(job)
     if job.state in ("cancelled", "failed") and st.button(
         "Simulate again", key="edit-again", icon=":material/refresh:"
     ):
-        jobs.ask_again(SLOT)
+        questions.ask_again(SLOT)
         st.rerun()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, curves, final_protocol, final_state, jobs, label, names, shell
+from pages._ui import cached, curves, final_protocol, final_state, jobs, label, names, progress, shell
 from pages._ui.state import View
 
 KIND = "final"
@@ -18,7 +18,7 @@ def draw(view: View) -> "sl.runs.Protocol | None":
     arms, target = _choices(view)
     if not arms:
         st.info("Choose at least one conversion; the test set stays sealed.", icon=":material/lock:")
-        jobs.panel(KIND)
+        progress.panel(KIND)
         return None
     runs = [cached.run(row.id) for row in arms]
     titles = names.among(arms)
@@ -108,7 +108,7 @@ def _open(protocol: "sl.runs.Protocol", arms: "Sequence[sl.runs.RunRow]", titles
             shell.refuse(error)
         else:
             st.rerun()
-    jobs.panel(KIND)
+    progress.panel(KIND)
     st.caption(
         "The look is counted in the moment in which the figures are stored. A job that is cancelled, or fails before "
         "that, counts nothing: nobody has seen a figure. A link opens only what is stored, never the test set."
@@ -125,7 +125,7 @@ def _show_again(run_id: str) -> None:
     if st.button("Show the stored result", key="final-again", type="primary", icon=":material/visibility:"):
         final_state.PAGE.show(run_id)
         st.rerun()
-    jobs.panel(KIND)
+    progress.panel(KIND)
 
 
 def draw_earlier(protocol: "sl.runs.Protocol", shown: str = "") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, label, show
+from pages._ui import jobs, label, progress, show
 from pages._ui.noise_view.found import Found
 from pages._ui.show import Column
 
@@ -70,7 +70,7 @@ def _ask(kind: str, title: str, arguments: dict[str, Any], stale: bool) -> None:
     if st.button(title, key=f"noise-ask-{kind}", disabled=stale or jobs.busy(kind)):
         jobs.start(kind, arguments)
         st.rerun()
-    jobs.panel(kind)
+    progress.panel(kind)
 
 
 def _tell_sites(found: Found, asked: dict[str, Any]) -> None:

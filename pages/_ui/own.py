@@ -7,7 +7,7 @@ import streamlit as st
 
 import snnlab as sl
 from pages._ui import card as cards
-from pages._ui import jobs, label, own_candidates, own_data, own_method, shell
+from pages._ui import jobs, label, own_candidates, own_data, own_method, progress, shell
 from pages._ui.state import View
 
 SUFFIXES = ["pt", "pth", "th", "tar", "safetensors", "bin"]
@@ -113,7 +113,7 @@ def _open(view: View) -> Draft | None:
     declared = _declared(None if latest is None else latest.arguments["path"])
     if path:
         _start(path, declared)
-    jobs.panel("open")
+    progress.panel("open")
     return None
 
 
@@ -121,7 +121,7 @@ def _opened(view: View, arguments: dict[str, Any], found: dict[str, Any]) -> Dra
     cards.facts(found["card"])
     cards.notes(found["card"]["notes"])
     _declared(arguments["path"])
-    jobs.panel("open")
+    progress.panel("open")
     asked = {k: v for k, v in arguments.items() if k == "architecture" and v is not None}
     # A reload forgets the form; where the run in view is of this very file, its recipe fills it again.
     recipe = view.recipe if view.run is not None and view.run.card["sha256"] == found["card"]["sha256"] else None

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, label, shell, show
+from pages._ui import jobs, label, progress, shell, show
 from pages._ui.show import Column
 
 SHOWN = 6
@@ -35,7 +35,7 @@ def draw(path: str) -> Any:
         )
     if asked:
         _submit(path, dataset, folder.strip())
-    jobs.panel("candidates")
+    progress.panel("candidates")
     found = jobs.result("candidates")
     if found is None or found[0]["path"] != path:
         st.caption("Tries every network that the file's shapes allow on 500 training images, and ranks them.")

@@ -8,7 +8,7 @@ import streamlit as st
 import yaml
 
 import snnlab as sl
-from pages._ui import jobs, label, shell, show
+from pages._ui import jobs, label, progress, shell, show
 from pages._ui.show import Column
 
 AUTOMATIC = "find out on training images"
@@ -164,7 +164,7 @@ def _detective(key: str, values: dict[str, Any]) -> None:
         "Which normalisation?", key=f"{key}-detective", icon=":material/search:", disabled=jobs.busy("normalization")
     ):
         _submit("normalization", values)
-    jobs.panel("normalization")
+    progress.panel("normalization")
     found = jobs.result("normalization")
     if found is None or not _same(found[0]["recipe"], values, "checkpoint"):
         st.caption("Tries every known normalisation on 500 training images and ranks them.")
@@ -224,7 +224,7 @@ def _check(key: str, values: dict[str, Any]) -> None:
     tested = {**values, "data": {**values["data"], "split": "test"}}
     if asked:
         _submit("evaluate_ann", tested)
-    jobs.panel("evaluate_ann")
+    progress.panel("evaluate_ann")
     found = jobs.result("evaluate_ann")
     if found is None or not _same(found[0]["recipe"], tested, "checkpoint", "data"):
         st.caption("Runs the ANN alone, no SNN, on the whole test set; each look at it is counted.")

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import device, jobs, label, shell
+from pages._ui import device, jobs, label, progress, shell
 
 IMAGES = 1000
 MOST_IMAGES = 50_000
@@ -146,4 +146,4 @@ def _convert(key: str, values: dict[str, Any]) -> None:
             title = f"{label.method(recipe)}, {label.name(recipe.checkpoint.source.rpartition('/')[2], 40)}"
             jobs.start("analyse", {"recipe": recipe.to_dict(), **device.arguments()}, title)
             st.rerun()
-    jobs.panel("analyse")
+    progress.panel("analyse")

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, label, show
+from pages._ui import label, progress, questions, show
 from pages._ui.selection import Selection
 from pages._ui.show import Column
 
@@ -30,9 +30,9 @@ def draw(run: "sl.runs.Run", report: "sl.analysis.ResidualReport", selected: Sel
     named = label.md(selected.name, 80)
     st.header(f"What is left over for {named} alone?", anchor=False)
     asked = {"recipe": run.recipe.to_dict(), "images": selected.images(run), "step": step}
-    job = jobs.ask("selected", asked, _SLOT)
+    job = questions.ask("selected", asked, _SLOT)
     if job.state != "done":
-        jobs.follow(job)
+        progress.follow(job)
         return
     own = _read(f"{run.id} {selected.to_text()} {step}", job.result["report"])
     images = f"{own.images} image{'s' * (own.images != 1)}"

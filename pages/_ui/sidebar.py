@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 import snnlab as sl
-from pages._ui import cached, device, jobs, label, names, places, state
+from pages._ui import cached, device, label, names, places, progress, state
 from pages._ui.state import Address, View
 
 NOTHING = ""
@@ -40,7 +40,7 @@ def draw() -> None:
             if file.problem:
                 st.warning(label.md(file.problem, 400), icon=":material/code_off:")
         with st.container(key="tray", gap="xsmall"):
-            jobs.tray()
+            progress.tray()
 
 
 def _choices(view: View, current: "sl.runs.RunRow", rows: "list[sl.runs.RunRow]") -> None:

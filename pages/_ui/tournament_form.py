@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import device, jobs, label, own_method, shell, tournament_state
+from pages._ui import device, jobs, label, own_method, progress, questions, shell, tournament_state
 from pages._ui.state import View
 
 KIND = tournament_state.KIND
@@ -156,18 +156,22 @@ def _estimate(view: View, recipe: sl.Recipe, now: "sl.sweeps.LiveTournament") ->
     what = f"{len(now.cells)} cell{'s' * (len(now.cells) != 1)}: method × T × draw"
     if now.done:
         what += f", {now.done} of them from before"
-    job = jobs.ask("tournament_pace", {"recipe": sl.sweeps.tournament_pace_recipe(recipe).to_dict()}, "tournament-pace")
+    job = questions.ask(
+        "tournament_pace", {"recipe": sl.sweeps.tournament_pace_recipe(recipe).to_dict()}, "tournament-pace"
+    )
     with st.container(width="stretch"):
         if job.state == "done":
             assert view.run is not None
             images = min(recipe.data.limit or MOST_IMAGES, job.result["images"])
             seconds = sl.sweeps.tournament_seconds(now, images, job.result)
-            st.markdown(f"{what}. **About {jobs.duration(seconds)}** to simulate on this machine; calibration on top.")
+            st.markdown(
+                f"{what}. **About {progress.duration(seconds)}** to simulate on this machine; calibration on top."
+            )
         elif job.state == "failed":
             st.caption(f"{what}. {label.md(job.error, 300)}")
         else:
             st.caption(f"{what}. How long it takes is being measured.")
-            jobs.follow(job)
+            progress.follow(job)
 
 
 def draw_earlier(view: View, shown_id: str = "") -> None:

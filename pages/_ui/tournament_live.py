@@ -3,7 +3,7 @@
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import cached, jobs, label, show, tournament_form, tournament_state
+from pages._ui import cached, jobs, label, progress, show, tournament_form, tournament_state
 from pages._ui.show import Column
 from pages._ui.state import View
 
@@ -19,14 +19,14 @@ def draw(view: View) -> None:
     recipe = sl.Recipe.parse(job.arguments["recipe"])
     st.header("4  While it runs", anchor=False)
     if recipe.checkpoint.sha256 != view.run.card["sha256"]:
-        jobs.panel(KIND)
+        progress.panel(KIND)
         st.caption("It is about another checkpoint than the one in view.")
         return
     card = view.run.card
     device = str(job.arguments.get("device", "cpu"))
     with st.container(key="tournament-job"):
         if job.active:
-            jobs.panel(KIND)
+            progress.panel(KIND)
         else:
             _stopped(job, recipe, sl.sweeps.live_tournament(recipe, card, cached.store(), device))
 
@@ -39,7 +39,7 @@ def draw(view: View) -> None:
 def _stopped(job: "sl.runs.Job", recipe: sl.Recipe, now: "sl.sweeps.LiveTournament") -> None:
     said = {"cancelled": "Cancelled", "interrupted": "Interrupted by the end of the server", "failed": "Failed"}
     if job.state == "failed":
-        jobs.panel(KIND)
+        progress.panel(KIND)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.markdown(
             f"**{said[job.state]}.** {now.done} of {len(now.cells)} cells are kept; starting it again goes on from "

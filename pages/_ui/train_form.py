@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import device, jobs, label, shell, train_state
+from pages._ui import device, jobs, label, progress, questions, shell, train_state
 from pages._ui.noise_view import drawn
 from pages._ui.noise_view.found import find
 from pages._ui.state import View
@@ -355,16 +355,16 @@ def _estimate(recipe: sl.Recipe, kept: "sl.sweeps.LiveExperiment") -> None:
     what = f"{count} training{'s' * (count != 1)} of {epochs} epoch{'s' * (epochs != 1)}"
     if kept.done:
         what += f", {kept.done} of {kept.total} epochs are kept from before"
-    job = jobs.ask("pace", {"recipe": sl.sweeps.pace_recipe(recipe).to_dict()}, slot="pace")
+    job = questions.ask("pace", {"recipe": sl.sweeps.pace_recipe(recipe).to_dict()}, slot="pace")
     with st.container(width="stretch"):
         if job.state == "done":
             left = sl.sweeps.seconds_left(recipe, job.result)
-            st.markdown(f"{what}: **about {jobs.duration(left)}** on one core of this machine.")
+            st.markdown(f"{what}: **about {progress.duration(left)}** on one core of this machine.")
         elif job.state == "failed":
             st.caption(f"{what}. {label.md(job.error, 300)}")
         else:
             st.caption(f"{what}. How long it takes is being measured.")
-            jobs.follow(job)
+            progress.follow(job)
 
 
 def draw_earlier(view: View, shown_id: str = "") -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, label, show, state, train_form, train_state
+from pages._ui import jobs, label, progress, show, state, train_form, train_state
 
 KIND = train_state.KIND
 SECONDS = 2.0  # between two pictures
@@ -25,7 +25,7 @@ def draw() -> None:
             _stopped(job, recipe)
     else:
         with jobs_place:
-            jobs.panel(KIND)
+            progress.panel(KIND)
     names = _sites(recipe)
 
     def watched() -> None:
@@ -44,7 +44,7 @@ def _stopped(job: "sl.runs.Job", recipe: sl.Recipe) -> None:
         job.state
     ]
     if job.state == "failed":
-        jobs.panel(KIND)
+        progress.panel(KIND)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.markdown(
             f"**{said}.** {kept.done} of {kept.total} epochs and {len(kept.finished)} of {kept.trainings} trainings "

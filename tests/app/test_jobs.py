@@ -2,9 +2,10 @@
 
 import pytest
 
-from pages._ui import jobs
-from pages._ui.jobs import duration
-from tests.app.conftest import HOSTILE, WORKSPACE, strip_of
+from pages._ui import job_kinds, jobs
+from pages._ui.progress import duration
+from snnlab.runs.kinds import KINDS
+from tests.app.conftest import HOSTILE, ROOT, WORKSPACE, strip_of
 
 FILE_JOB = {"path": "weights.pt"}
 STRANGER = "cd" * 16
@@ -168,13 +169,15 @@ def test_a_result_that_was_in_view_is_not_offered_again(at_page, pool, shipped, 
     assert pool.job(job.id) is None
 
 
-def test_a_result_of_a_page_is_offered_until_that_page_was_open(at_page, pool, shipped):
-    job = pool.submit("flips", {}, workspace=WORKSPACE)
+@pytest.mark.parametrize("kind", ["flips", "energy", "budget"])
+def test_a_result_of_a_page_is_offered_until_that_page_was_open(at_page, pool, shipped, kind):
+    job = pool.submit(kind, {}, workspace=WORKSPACE)
     at = at_page("help")
+    assert f"{job_kinds.of(kind).title}: starting" in at.sidebar.get("progress")[0].proto.text
     pool.move(job.id, state="done", result={"run": shipped["digits-vgg-relu"].id})
     at.run()
     assert {"Show", "Dismiss"} <= set(buttons(at))
-    at.switch_page("pages/flips.py").run()
+    at.switch_page(f"pages/{kind}.py").run()
     assert not {"Show", "Dismiss"} & set(buttons(at))
     at.switch_page("pages/help.py").run()
     assert not {"Show", "Dismiss"} & set(buttons(at))
@@ -263,6 +266,13 @@ def test_two_sessions_keep_their_own_checkpoints(at_page, pool, shipped):
         at.run()
         job = start_analysis(at, pool)
         assert job.arguments["recipe"]["checkpoint"]["source"].endswith(name)
+
+
+def test_every_kind_of_work_has_a_title_and_a_page_that_is_there():
+    assert set(job_kinds.KINDS) == set(KINDS)
+    assert {kind.page for kind in job_kinds.KINDS.values()} - {""} <= {
+        path.stem for path in (ROOT / "pages").glob("*.py")
+    }
 
 
 @pytest.mark.parametrize(

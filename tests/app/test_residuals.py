@@ -15,6 +15,7 @@ from pages._ui import residual_view
 from pages._ui.residual_view.pack import CORE_BINS, MANY_SITES, MERGE, inflated, pack
 from pages._ui.residual_view.shared import shared, told
 from snnlab.core import histogram
+from tests.app.conftest import WORKSPACE
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "residuals-view"
@@ -283,20 +284,17 @@ def test_a_run_without_residuals_says_what_to_do(shipped):
     assert "kept no residuals: nothing is compared here." in sent(at)["note"]
 
 
-def test_a_neuron_asked_for_is_followed_and_shown(shipped, monkeypatch):
+def test_a_neuron_asked_for_is_followed_and_shown(shipped, pool):
     run = shipped[VGG]
     neuron = {"site": "stage1.act2", "image": 3, "position": 17}
     arguments = {"recipe": run.recipe.to_dict(), **neuron}
-    jobs = {
-        state: sl.runs.Job("1", "trace", arguments, state=state, error="No such luck.")
-        for state in ("running", "failed")
-    }
     at = at_page(run=run.id[:12])
     assert sent(at)["asked"] is None
     at.session_state["residuals.asked"] = {"run": run.id, "arguments": arguments}
-    for state, job in jobs.items():
-        monkeypatch.setattr("pages._ui.jobs.asked", lambda slot, job=job: job)
-        monkeypatch.setattr("pages._ui.jobs._now", lambda job_id, job=job: job)
+    job = pool.ask("trace", arguments, workspace=WORKSPACE, slot="trace")
+    at.session_state["asked.trace"] = ("trace", arguments, job.id)
+    for state in ("running", "failed"):
+        pool.move(job.id, state=state, error="No such luck.")
         at.run()
         assert sent(at)["asked"] == {**neuron, "state": state, "error": "No such luck."}
     currents = [[0.5, 0.25, 1.5]]
@@ -311,8 +309,7 @@ def test_a_neuron_asked_for_is_followed_and_shown(shipped, monkeypatch):
         "negative": [-math.inf],
         "most": [1],
     }
-    done = sl.runs.Job("1", "trace", arguments, state="done", result=result)
-    monkeypatch.setattr("pages._ui.jobs.asked", lambda slot: done)
+    pool.move(job.id, state="done", result=result)
     at.run()
     assert sent(at)["asked"] == {
         **neuron,

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import snnlab as sl
-from pages._ui import cached, jobs, names, state, workspace
+from pages._ui import cached, jobs, names, questions, state, workspace
 from tests.app.conftest import HOSTILE, WORKSPACE, html_of, strip_of, warnings
 
 TOKEN, STRANGER = "12" * 16, "cd" * 16
@@ -59,7 +59,7 @@ def test_a_start_before_that_is_refused_in_one_sentence(connecting, pool, monkey
 
 def test_an_ask_before_that_waits_and_asks_nobody(monkeypatch, pool):
     monkeypatch.setattr(workspace, "settled", lambda: False)
-    job = jobs.ask("probe", {}, "here")
+    job = questions.ask("probe", {}, "here")
     assert (job.active, job.id) == (True, "")
     assert not pool.kept
 

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs
+from pages._ui import questions
 from pages._ui.noise_view.found import Found
 from pages._ui.noise_view.pack import kappa, plain
 
@@ -55,7 +55,9 @@ def know(found: Found, shape: "sl.calibration.NoiseProfile", scale: float, targe
         answer = None
     elif answer is None:
         asked = _arguments(found, shape, target, [scale], with_kappa=False)
-        job = jobs.ask(NUMBER, asked, NUMBER, PATIENCE, before=[CURVE])  # which waits for no curve of a profile gone
+        job = questions.ask(
+            NUMBER, asked, NUMBER, PATIENCE, before=[CURVE]
+        )  # which waits for no curve of a profile gone
         if job.state != "done":
             return Known(_problem(job), None, job, () if job.active else (NUMBER,))
         answer = told | {"scale": scale, "noisy": plain(job.result["noisy"][0])}
@@ -64,7 +66,7 @@ def know(found: Found, shape: "sl.calibration.NoiseProfile", scale: float, targe
         return Known(answer, None)
     if curve is None:
         scales = [float(value) for value in report.scales]
-        job = jobs.ask(NUMBER, _arguments(found, shape, target, scales, with_kappa=True), slot=CURVE, wait=0)
+        job = questions.ask(NUMBER, _arguments(found, shape, target, scales, with_kappa=True), slot=CURVE, wait=0)
         if job.state != "done":
             return Known(answer, _problem(job), job, () if job.active else (CURVE,))
         curve = told | _curve(job.result)
@@ -75,7 +77,7 @@ def know(found: Found, shape: "sl.calibration.NoiseProfile", scale: float, targe
 def again(slots: tuple[str, ...]) -> None:
     """Ask anew what failed or was cancelled."""
     for slot in slots:
-        jobs.ask_again(slot)
+        questions.ask_again(slot)
 
 
 def multiple(units: np.ndarray, report: "sl.analysis.NoiseReport", target: int) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs
+from pages._ui import progress, questions
 
 _ASKED = "residuals.asked"
 _SLOT = "trace"
@@ -19,10 +19,10 @@ def ask(run: sl.runs.Run, wanted: Mapping[str, Any]) -> None:
     neuron = {"site": str(wanted["site"]), "image": int(wanted["image"]), "position": int(wanted["position"])}
     arguments = {"recipe": run.recipe.to_dict(), **neuron}
     st.session_state[_ASKED] = {"run": run.id, "arguments": arguments}
-    before = jobs.asked(_SLOT)
+    before = questions.asked(_SLOT)
     if before is not None and before.state in ("failed", "cancelled"):
-        jobs.ask_again(_SLOT)
-    jobs.ask("trace", arguments, _SLOT, wait=0)
+        questions.ask_again(_SLOT)
+    questions.ask("trace", arguments, _SLOT, wait=0)
     st.rerun()
 
 
@@ -38,7 +38,7 @@ def asked(run: sl.runs.Run) -> tuple[dict[str, Any] | None, sl.analysis.NeuronTr
         return None, None
     arguments = last["arguments"]
     neuron = {name: arguments[name] for name in ("site", "image", "position")}
-    job = jobs.asked(_SLOT)
+    job = questions.asked(_SLOT)
     if job is None or job.arguments != arguments:
         return None, None
     if job.state == "done":
@@ -52,9 +52,9 @@ def asked(run: sl.runs.Run) -> tuple[dict[str, Any] | None, sl.analysis.NeuronTr
 
 def follow() -> None:
     """Progress of the trace that was asked for last, and Cancel."""
-    job = jobs.asked(_SLOT)
+    job = questions.asked(_SLOT)
     if job is not None:
-        jobs.follow(job)
+        progress.follow(job)
 
 
 def _traces(values: Mapping[str, Any]) -> sl.analysis.NeuronTraces:
