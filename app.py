@@ -3,7 +3,7 @@
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, shell, sidebar, state, workspace
+from pages._ui import jobs, places, shell, sidebar, state, workspace
 
 PAGES = {
     "Model": [
@@ -46,6 +46,7 @@ page = st.navigation(pages, position="hidden")
 sidebar.navigation(pages)
 try:
     state.adopt_address()
+    places.look_again()
     jobs.settle(page.url_path or FIRST)
     sidebar.draw()
     page.run()

@@ -27,7 +27,7 @@ class Draft:
         declared: Fields of the recipe's checkpoint choice that the user declared: architecture, levels.
         recipe: The run's recipe, where the checkpoint is the one in view.
         run: Id of that run.
-        found: Dataset, folder and normalisation under which the network was found.
+        found: Dataset and normalisation under which the network was found.
     """
 
     card: dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 import snnlab as sl
-from pages._ui import jobs, label, progress, shell, show
+from pages._ui import jobs, label, places, progress, shell, show
 from pages._ui.show import Column
 
 SHOWN = 6
@@ -64,7 +64,7 @@ def draw(path: str) -> Any:
     st.session_state[_TAKEN] = {
         "path": path,
         "architecture": rows[rank]["architecture"],
-        "data": {"normalize": rows[rank]["normalization"], "dataset": dataset, "folder": folder.strip()},
+        "data": {"normalize": rows[rank]["normalization"], "dataset": dataset},
     }
     return rows[rank]["architecture"]
 
@@ -76,7 +76,7 @@ def found_with(opened: dict[str, Any]) -> dict[str, str]:
         opened: Arguments of the job that opened it.
 
     Returns:
-        ``dataset``, ``folder`` and ``normalize``; nothing when it was not found by its accuracy.
+        ``dataset`` and ``normalize``; nothing when it was not found by its accuracy.
     """
     taken = st.session_state.get(_TAKEN)
     if taken is None or any(taken[name] != opened.get(name) for name in ("path", "architecture")):
@@ -106,7 +106,7 @@ def _submit(path: str, dataset: str, folder: str) -> None:
         jobs.hide("candidates")
         shell.refuse(error)
         return
-    if folder:
-        st.session_state["own-last-folder"] = folder  # step 2 asks for it next
+    if allowed:
+        places.keep(dataset, allowed)  # step 2 asks for it next
     jobs.start("candidates", {"path": path, "dataset": dataset, "folder": allowed})
     st.rerun()

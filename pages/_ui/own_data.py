@@ -8,7 +8,7 @@ import streamlit as st
 import yaml
 
 import snnlab as sl
-from pages._ui import jobs, label, progress, shell, show
+from pages._ui import jobs, label, places, progress, shell, show
 from pages._ui.show import Column
 
 AUTOMATIC = "find out on training images"
@@ -33,7 +33,7 @@ def draw(
         card: What is known of the checkpoint.
         choice: The checkpoint part of a recipe.
         recipe: Recipe of the run in view, when the form is about its checkpoint.
-        found: Dataset, folder and normalisation under which the network was found; they are proposed.
+        found: Dataset and normalisation under which the network was found; they are proposed.
     """
     columns = st.columns(3, gap="medium")
     with columns[0]:
@@ -74,21 +74,22 @@ def _dataset(key: str, card: dict[str, Any], recipe: "sl.Recipe | None", found: 
         before = (recipe.data.folder if recipe and recipe.data.dataset == name else None) or ""
         text = st.text_input(
             "Folder" if name != "npz" else "File (.npz with x and y)",
-            before or found.get("folder") or st.session_state.get("own-last-folder", ""),
+            before or places.known(name),
             key=f"{key}-folder",
             placeholder="the folder that holds the dataset",
             help="Under SNNLAB_DATA_ROOTS, or under the folder that the app was started in.",
             persist_state="session",
         )
         if text.strip():
-            st.session_state["own-last-folder"] = text
-            data["folder"] = text if text == before else _resolved(text)
+            data["folder"] = text if text == before else _resolved(name, text)
     return data
 
 
-def _resolved(text: str) -> str | None:
+def _resolved(dataset: str, text: str) -> str | None:
     try:
-        return str(sl.runs.allowed_path(text))
+        folder = str(sl.runs.allowed_path(text))
+        places.keep(dataset, folder)
+        return folder
     except ValueError as error:
         shell.refuse(error)
         return None

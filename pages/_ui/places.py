@@ -13,6 +13,12 @@ import snnlab as sl
 from pages._ui import label
 
 Rows = Callable[[], "Iterable[sl.runs.RunRow]"]
+_SOUGHT = "places.sought"
+
+
+def look_again() -> None:
+    """At the start of a script run: a folder that no run knew is looked for once more."""
+    st.session_state[_SOUGHT] = set()
 
 
 def placed(run: "sl.runs.Run", rows: Rows) -> "sl.runs.Run":
@@ -25,8 +31,20 @@ def placed(run: "sl.runs.Run", rows: Rows) -> "sl.runs.Run":
     data = run.recipe.data
     if not sl.data.why_missing(data.dataset, data.folder):
         return run
-    folder = _known(data.dataset, rows)
-    return run if folder is None else replace(run, recipe=run.recipe.changed(data={"folder": folder}))
+    folder = _found(data.dataset, rows)
+    return run if not folder else replace(run, recipe=run.recipe.changed(data={"folder": folder}))
+
+
+def known(dataset: str) -> str:
+    """The folder of a dataset that the user named last, or that a run of one's own knew; empty for none."""
+    folder: str | None = st.session_state.get(_folder(dataset))
+    return folder or ""
+
+
+def keep(dataset: str, folder: str) -> None:
+    """Remember the folder that the user has named for a dataset, if it holds the dataset."""
+    if not sl.data.why_missing(dataset, folder):
+        st.session_state[_folder(dataset)] = folder
 
 
 def ask(run: "sl.runs.Run") -> None:
@@ -58,20 +76,24 @@ def _name(dataset: str, text: str) -> None:
     try:
         folder = str(sl.runs.allowed_path(text))
         problem = sl.data.why_missing(dataset, folder)
+        keep(dataset, folder)
     except ValueError as error:
-        folder, problem = "", str(error)
+        problem = str(error)
     st.session_state[_problem(dataset)] = problem if text.strip() else ""
-    if not problem:
-        st.session_state[_folder(dataset)] = folder
 
 
-def _known(dataset: str, rows: Rows) -> str | None:
-    named: str | None = st.session_state.get(_folder(dataset))
-    if named is None or sl.data.why_missing(dataset, named):
-        known = (row.recipe.data.folder for row in rows() if row.recipe.data.dataset == dataset and not row.shipped)
-        named = next((folder for folder in known if folder and not sl.data.why_missing(dataset, folder)), None)
-        st.session_state[_folder(dataset)] = named
-    return named
+def _found(dataset: str, rows: Rows) -> str:
+    folder = known(dataset)
+    if folder and not sl.data.why_missing(dataset, folder):
+        return folder
+    sought: set[str] = st.session_state.setdefault(_SOUGHT, set())
+    if dataset in sought:
+        return ""
+    sought.add(dataset)
+    of_runs = (row.recipe.data.folder for row in rows() if row.recipe.data.dataset == dataset and not row.shipped)
+    folder = next((each for each in of_runs if each and not sl.data.why_missing(dataset, each)), "")
+    st.session_state[_folder(dataset)] = folder
+    return folder
 
 
 def _folder(dataset: str) -> str:

@@ -88,6 +88,16 @@ class FakePool:
         return job
 
 
+def cifar_folder(folder):
+    """That folder, with CIFAR-10 files of the right names and sizes."""
+    inside = folder / "cifar-10-batches-bin"
+    inside.mkdir(parents=True)
+    for name in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]:
+        with (inside / f"{name}.bin").open("wb") as stream:
+            stream.truncate(10_000 * 3073)
+    return folder
+
+
 @pytest.fixture
 def pool(monkeypatch):
     """Jobs of a browser whose token has arrived."""

@@ -5,7 +5,7 @@ import pytest
 
 import snnlab as sl
 from pages._ui import own_data
-from tests.app.conftest import WORKSPACE, html_of
+from tests.app.conftest import WORKSPACE, cifar_folder, html_of
 
 
 @pytest.fixture
@@ -228,11 +228,19 @@ def test_what_a_network_was_found_with_is_proposed_in_step_two(at_page, pool, sh
     at.button(key="own-open").click().run()
     pool.move(pool.last("open").id, state="failed", error="The keys leave the pools open.")
     at.run()
-    at.selectbox(key="own-rank-dataset").set_value("mnist").run()
-    at.text_input(key="own-rank-folder").set_value(str(tmp_path))
+    at.selectbox(key="own-rank-dataset").set_value("cifar10").run()
+    folder = cifar_folder(tmp_path / "images")
+    at.text_input(key="own-rank-folder").set_value(str(folder))
     at.button(key="own-rank").click().run()
     network = {"family": "sequential", "layers": [{"linear": 10}]}
-    row = {"architecture": network, "normalization": "mnist", "accuracy": 0.9, "low": 0.8, "high": 0.95, "images": 500}
+    row = {
+        "architecture": network,
+        "normalization": "cifar10",
+        "accuracy": 0.9,
+        "low": 0.8,
+        "high": 0.95,
+        "images": 500,
+    }
     pool.move(pool.last("candidates").id, state="done", result={"candidates": [row]})
     at.run()
     at.button(key="own-rank-open").click().run()
@@ -240,9 +248,9 @@ def test_what_a_network_was_found_with_is_proposed_in_step_two(at_page, pool, sh
     card = {**shipped["digits-vgg-relu"].card, "foreign": True, "normalization": None, "dataset": None}
     pool.move(pool.last("open").id, state="done", result={"card": card, "path": "kept.safetensors"})
     at.run()
-    assert widget(at.selectbox, "Normalisation").value == "mnist"
-    assert widget(at.selectbox, "Dataset").value == "mnist"
-    assert widget(at.text_input, "Folder").value == str(tmp_path)
+    assert widget(at.selectbox, "Normalisation").value == "cifar10"
+    assert widget(at.selectbox, "Dataset").value == "cifar10"
+    assert widget(at.text_input, "Folder").value == str(folder)
     assert not at.warning
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import snnlab as sl
 from pages._ui import cached
+from tests.app.conftest import cifar_folder
 
 
 @pytest.fixture
@@ -20,16 +21,6 @@ def foreign(shipped, monkeypatch, tmp_path):
     run = dataclasses.replace(made, id="cd" * 16, recipe=sl.Recipe.parse(values))
     cached.store().save(run)
     return run
-
-
-def cifar_folder(folder):
-    """Files of the right sizes."""
-    inside = folder / "cifar-10-batches-bin"
-    inside.mkdir(parents=True)
-    for name in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]:
-        with (inside / f"{name}.bin").open("wb") as stream:
-            stream.truncate(10_000 * 3073)
-    return folder
 
 
 def asked(at):
@@ -64,6 +55,29 @@ def test_a_folder_that_a_run_of_ones_own_knows_is_taken(foreign, at_page, pool, 
     at = at_page("flips", run=foreign.id[:12])
     assert not asked(at)
     assert started_with(at, pool) == str(folder)
+
+
+def test_runs_are_looked_through_once_a_script_run(foreign, at_page, monkeypatch):
+    looked, newest = [], cached._newest
+    monkeypatch.setattr(cached, "_newest", lambda: looked.append(True) or newest())
+    at = at_page("flips", run=foreign.id[:12])
+    assert len(looked) == 1
+    at.run()
+    assert len(looked) == 2
+
+
+def test_a_folder_named_for_a_new_conversion_serves_the_run_in_view_and_is_proposed_again(foreign, at_page, tmp_path):
+    folder = cifar_folder(tmp_path / "data")
+    at = at_page("checkpoint", run=foreign.id[:12])
+    assert asked(at)
+    field = next(field for field in at.main.text_input if field.label == "Folder")
+    field.set_value(str(folder)).run()
+    at.run()
+    assert not asked(at)
+    at.switch_page("pages/flips.py").run()
+    assert not asked(at)
+    at.switch_page("pages/checkpoint.py").run()
+    assert next(field for field in at.main.text_input if field.label == "Folder").value == str(folder)
 
 
 def test_images_that_come_with_the_package_are_never_asked_for(at_page):
