@@ -136,14 +136,13 @@ class Page:
         self.canvas.add_artist(key)
         if entry.marker in MARKERS:
             middle = [(x + sum(span) / 2) / self.width], [y / height]
-            outlined = entry.swatch == "point"
             marker = Line2D(
                 *middle,
                 marker=MARKERS[entry.marker],
-                markersize=(0.6 if outlined else 0.42) * em,
-                markerfacecolor=self.colours["background"] if outlined else colour,
+                markersize=(0.6 if entry.swatch == "point" else 0.42) * em,
+                markerfacecolor=self.colours["background"] if entry.outlined else colour,
                 markeredgecolor=colour,
-                markeredgewidth=0.13 * em if outlined else 0,
+                markeredgewidth=0.13 * em if entry.outlined else 0,
                 transform=self.canvas.transFigure,
             )
             self.canvas.add_artist(marker)

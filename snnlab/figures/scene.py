@@ -220,7 +220,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One line of the legend: a swatch (``"patch"``, ``"line"`` or ``"point"``) and its text; ``width`` 1 is normal."""
+    """One line of the legend: a swatch (``"patch"``, ``"line"`` or ``"point"``) and its text; ``width`` 1 is normal.
+
+    ``outlined`` points are hollow, as in the chart.
+    """
 
     label: str
     role: str
@@ -229,6 +232,7 @@ class LegendEntry:
     marker: str = ""
     width: float = 1.0
     opacity: float = 1.0
+    outlined: bool = False
 
 
 def legend_entries(panels: Sequence[Panel]) -> list[LegendEntry]:
@@ -243,7 +247,7 @@ def legend_entries(panels: Sequence[Panel]) -> list[LegendEntry]:
             if isinstance(mark, Areas | Bars):
                 entries[label] = LegendEntry(label, mark.role, "patch")
             elif isinstance(mark, Points):
-                entries[label] = LegendEntry(label, mark.role, "point", marker=mark.symbol)
+                entries[label] = LegendEntry(label, mark.role, "point", marker=mark.symbol, outlined=mark.outlined)
             else:
                 dash, marker = getattr(mark, "dash", "solid"), getattr(mark, "marker", "")
                 # A line a little heavier than in the chart is told from another by its colour; pieces by their width.

@@ -14,7 +14,7 @@ from PIL import Image
 
 from snnlab.core.errors import SnnlabError
 from snnlab.figures import paper, style
-from snnlab.figures.scene import Areas, nice_ticks, outlines
+from snnlab.figures.scene import Areas, Points, nice_ticks, outlines
 
 KINDS = (
     *("accuracy", "accuracies_log", "accuracy_T1", "accuracy_hostile"),
@@ -74,6 +74,18 @@ def test_no_text_leaves_the_page_or_covers_another(all_figures, kind, preset):
             high = min(box.y1, second.y1) - max(box.y0, second.y0)
             # Boxes hold ascenders and descenders; a fifth of a line apart the glyphs do not touch.
             assert wide < slack or high < 0.25 * min(box.height, second.height), f"{text!r} covers {other!r}"
+
+
+@pytest.mark.parametrize("kind", ["restored_one_by_one", "sensitivity"])
+def test_keys_of_the_paper_legend_are_filled_and_hollow_as_their_points(all_figures, kind):
+    figure = all_figures[kind]
+    points = {mark.label: mark for panel in figure.panels for mark in panel.marks if isinstance(mark, Points)}
+    background = mpl.colors.to_rgba(style.palette(dark=False)["background"])
+    with paper.RENDER_LOCK, mpl.rc_context(paper._settings()):
+        canvas = paper.compose(figure, "single", heading=True)
+        markers = [artist for artist in canvas.artists + canvas.lines if artist.get_marker() == "o"]
+    hollow = [mpl.colors.to_rgba(marker.get_markerfacecolor()) == background for marker in markers]
+    assert hollow == [mark.outlined for mark in points.values()] == [False, True]
 
 
 @pytest.mark.parametrize("kind", KINDS)
