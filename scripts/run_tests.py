@@ -65,7 +65,7 @@ TESTS = (
     Part("library", ("tests", *(f"--ignore={path}" for path in SEPARATE), *BESIDE), environment=ONE_THREAD),
     Part("app", ("tests/app", *BESIDE), "tests/app", environment=ONE_THREAD),
     # A real browser on shared cores misses a moment now and then: one more try, and the summary names who needed it.
-    Part("browser", ("tests/browser", "--reruns=1", "-rR"), "tests/browser"),
+    Part("browser", ("tests/browser", "--reruns=1", "-rR", *BESIDE), "tests/browser"),
     Part(
         "notebooks",
         ("--nbmake", "--nbmake-timeout=300", "notebooks"),

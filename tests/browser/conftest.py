@@ -1,5 +1,6 @@
 """A server with a store of its own, and a headless Chromium that reports every error and every request off the host."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -11,23 +12,26 @@ from pathlib import Path
 
 import pytest
 
+import snnlab as sl
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROME = os.environ.get("SNNLAB_CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 QUIET += ("--disable-background-networking", "--disable-component-update")
 PATIENCE = 60_000  # ms: two cores may be busy with other tests
 WIDTHS = (1400, 1024, 800)  # px: a desk, a laptop, half a screen
+THEMES = pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 
 
 class Server:
-    """The app on one port and one folder, on a fresh run store or a given one; it can be killed and started again."""
+    """The app on one port and one folder with a fresh run store; it can be killed and started again."""
 
-    def __init__(self, home, store=None):
+    def __init__(self, home):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.home, self.log = home, home / "log"
-        self.store = store or home / "runs.sqlite"
+        self.store = home / "runs.sqlite"
         self.address = f"http://127.0.0.1:{self.port}"
         self.process = None
 
@@ -63,18 +67,17 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """Address of the app on a fresh store; its log must stay free of tracebacks."""
+    """The app on a store of its own, to which files of tests add runs; its log must stay free of tracebacks."""
     running = Server(tmp_path_factory.mktemp("server")).start()
-    yield running.address
+    yield running
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def stored(store, tmp_path_factory):
-    """Address of the app on the ``store`` that a file of tests has filled."""
-    running = Server(tmp_path_factory.mktemp("server"), store.path).start()
-    yield running.address
-    running.stop()
+@pytest.fixture(scope="session")
+def store(server):
+    """The run store of ``server``: what is saved there is seen at the next picture."""
+    with contextlib.closing(sl.runs.Store(server.store)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -89,32 +92,54 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def profile(chromium):
+    """What a browser keeps, for the tests of a file: the app's scripts, which take most of the time to open a page."""
+    context = chromium.new_context(accept_downloads=True)
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
+def forget(context, addresses):
+    """Empty the local storage of a context, with the token that tells whose the jobs are."""
+    blank = context.new_page()
+    session = context.new_cdp_session(blank)
+    for address in addresses:
+        session.send("Storage.clearDataForOrigin", {"origin": address, "storageTypes": "local_storage"})
+    blank.close()
+
+
 @pytest.fixture
-def open_page(chromium, server):
+def open_page(chromium, profile, server):
     """``open_page("accuracy?T=4", width=800, scheme="dark")``: a page in a browser of its own, drawn.
 
     ``beside=page`` opens it in another tab of that page's browser, ``script`` runs before the page's own,
     ``at`` is another server's address.
     """
-    contexts, problems = [], []
+    pages, contexts, addresses, problems = [], [], set(), []
 
     def report(message):
         # Streamlit asks below the page's own path first, and finds its health endpoint at the root.
         if message.type == "error" and "/_stcore/" not in (message.location or {}).get("url", ""):
             problems.append(message.text)
 
-    def opened(path="", *, width=1400, height=900, scheme="light", beside=None, script="", at=server):
-        if beside is None:
-            context = chromium.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
-            )
+    def opened(path="", *, width=1400, height=900, scheme="light", beside=None, script="", at=server.address):
+        if beside is not None:
+            context = beside.context
+        elif pages or script:  # a second browser, or one that is unlike others
+            context = chromium.new_context(accept_downloads=True)
             context.set_default_timeout(PATIENCE)
             if script:
                 context.add_init_script(script)
             contexts.append(context)
         else:
-            context = beside.context
+            context = profile
         page = context.new_page()
+        pages.append(page)
+        addresses.add(at)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", report)
         page.on(
@@ -126,21 +151,24 @@ def open_page(chromium, server):
 
     opened.problems = problems
     yield opened
+    for page in pages:
+        page.close()
     for context in contexts:
         context.close()
+    forget(profile, addresses)
     assert not problems, problems
 
 
 @pytest.fixture
-def page(chromium):
+def page(profile, server):
     """A bare page: for what is drawn in it, and for whatever it throws."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    opened, problems = context.new_page(), []
+    opened, problems = profile.new_page(), []
+    opened.set_viewport_size({"width": 1400, "height": 1000})
     opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on("dialog", lambda dialog: problems.append(dialog.message))
     yield opened
-    context.close()
+    opened.close()
+    forget(profile, [server.address])
     assert not problems
 
 
@@ -162,6 +190,21 @@ def sideways(page):
         "Math.max(...['html', '[data-testid=stMain]'].map(s => {"
         "const e = document.querySelector(s); return e.scrollWidth - e.clientWidth; }))"
     )
+
+
+def check_layout(page, within=""):
+    """Nothing is cut off at any of ``WIDTHS``, and axe-core objects to nothing.
+
+    Args:
+        page: Drawn and quiet.
+        within: As for ``violations``.
+    """
+    height = page.viewport_size["height"]
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(250)
+        assert sideways(page) <= 0, width
+    assert not (told := violations(page, within)), told
 
 
 def violations(page, within=""):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import PATIENCE, WIDTHS, quiet, sideways, violations
+from tests.browser.conftest import PATIENCE, THEMES, check_layout, quiet
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -94,12 +94,8 @@ def test_a_bad_threshold_is_answered_at_the_table(open_page):
     assert page.get_by_role("button", name="Undo").is_disabled()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@THEMES
 def test_nothing_is_cut_off_and_axe_finds_nothing(open_page, scheme):
     page = open_page("conversion", scheme=scheme)
     site_table(page)
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(250)
-        assert sideways(page) <= 0, width
-    assert not (told := violations(page)), told
+    check_layout(page)

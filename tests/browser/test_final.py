@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import PATIENCE, WIDTHS, quiet, sideways, violations
+from tests.browser.conftest import PATIENCE, check_layout, quiet
 
 pytestmark = pytest.mark.browser
 LOOK = re.compile(r"\d(st|nd|rd|th) look")
@@ -20,15 +20,11 @@ def saved(page, name, nth=0):
     return open(asked.value.path(), encoding="utf-8").read()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_sealed_page_fits_and_is_accessible(open_page, scheme):
-    page = open_page("final", scheme=scheme)
+@pytest.mark.full  # the journey looks at the light ones
+def test_the_sealed_page_fits_and_is_accessible_in_a_dark_theme(open_page):
+    page = open_page("final", scheme="dark")
     page.get_by_role("button", name="Open the test set").wait_for()
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(250)
-        assert sideways(page) <= 0, width
-    assert not (told := violations(page)), told
+    check_layout(page)
 
 
 def test_from_the_sealed_page_to_a_table_in_a_paper(open_page):
@@ -38,6 +34,7 @@ def test_from_the_sealed_page_to_a_table_in_a_paper(open_page):
     assert opening.is_disabled()
     for size in ("942", "270", "450"):
         assert size in said(page)
+    check_layout(page)
     page.get_by_role("checkbox").focus()
     page.keyboard.press("Space")
     page.wait_for_function(
@@ -55,6 +52,7 @@ def test_from_the_sealed_page_to_a_table_in_a_paper(open_page):
     assert "Other T, exploratory" in shown
     percent = re.search(r"(\d\d\.\d\d)\s\[\d\d\.\d\d–\d\d\.\d\d\]\s+(\d\d\.\d\d)\s\[", shown)
     assert percent, shown
+    check_layout(page)
 
     page.get_by_role("button", name="Export").click()
     table = saved(page, "LaTeX")
@@ -76,21 +74,14 @@ def test_from_the_sealed_page_to_a_table_in_a_paper(open_page):
     assert percent[2] not in said(again).split("What every image")[1]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_result_fits_and_is_accessible(open_page, scheme):
-    page = open_page("final", scheme=scheme)
-    again = page.get_by_role("button", name="Show the stored result")
-    if not again.count():
-        pytest.skip("the journey before has stored no evaluation")
-    again.click()
+@pytest.mark.full
+def test_the_result_fits_and_is_accessible_in_a_dark_theme(open_page):
+    page = open_page("final", scheme="dark")  # the journey before has stored an evaluation
+    page.get_by_role("button", name="Show the stored result").click()
     page.get_by_text("declared before the test set was opened").first.wait_for()
     page.locator(".snnlab-figure .main-svg").first.wait_for()
     quiet(page)
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(250)
-        assert sideways(page) <= 0, width
-    assert not (told := violations(page)), told
+    check_layout(page)
 
 
 def test_changing_t_leaves_the_accuracy_chart_alone(open_page):

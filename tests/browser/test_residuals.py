@@ -7,44 +7,34 @@ import re
 import numpy as np
 import pytest
 
-import snnlab as sl
 from pages._ui.residual_view import script
 from pages._ui.residual_view.pack import pack
-from tests.browser.conftest import sideways, violations
+from tests.browser.conftest import THEMES, check_layout
+from tests.stored_runs import shipped, with_report
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
 HOSTILE = "<img src=x onerror=alert(1)>.act"
+ALIKE, BAD, ELSEWHERE = "8" * 32, "9" * 32, "b" * 32
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """The shipped runs, one like the ResNet's to compare with, and one whose site names are hostile."""
-    found = sl.runs.Store(tmp_path_factory.mktemp("store") / "runs.sqlite")
-    rows = [row for row in found.list() if row.verb == "analyse"]
-    shipped = {run.card["name"]: run for run in (found.get(row.id) for row in rows)}
-    resnet, vgg = shipped["digits-resnet-qcfs-L4"], shipped["digits-vgg-qcfs-L8"]
+def resnet():
+    return shipped("digits-resnet-qcfs-L4")
+
+
+@pytest.fixture(scope="module")
+def url(server, store, resnet):
+    """The page, where a run like the ResNet's can be compared with it, and one has sites with hostile names."""
     other = resnet.recipe.changed(converter={"parameters": {"initial_fraction": 0.25}})
-    found.save(dataclasses.replace(resnet, id="c" * 32, recipe=other))
-    report = vgg.reports["residuals"]
-    renamed = dataclasses.replace(report, names=tuple(f"{HOSTILE}{i}" for i in range(len(report.names))))
-    limited = vgg.recipe.changed(data={"limit": 11})
-    reports = {**vgg.reports, "residuals": renamed}
-    found.save(dataclasses.replace(vgg, id="d" * 32, recipe=limited, reports=reports))
-    return found
-
-
-@pytest.fixture(scope="module")
-def resnet(store):
-    runs = [store.get(row.id) for row in store.list() if row.shipped and row.verb == "analyse"]
-    return next(run for run in runs if run.card["name"] == "digits-resnet-qcfs-L4")
-
-
-@pytest.fixture(scope="module")
-def url(stored):
-    return f"{stored}/residuals"
+    store.save(dataclasses.replace(resnet, id=ALIKE, recipe=other))
+    vgg = shipped()
+    names = tuple(f"{HOSTILE}{i}" for i in range(len(vgg.residuals.names)))
+    recipe = vgg.recipe.changed(data={"limit": 11})
+    store.save(dataclasses.replace(with_report(vgg, "residuals", names=names), id=BAD, recipe=recipe))
+    return f"{server.address}/residuals"
 
 
 def open_view(page, url: str, address: str) -> None:
@@ -142,7 +132,7 @@ def test_moving_t_and_site_asks_the_server_once_at_rest_and_a_link_restores_it(p
 
 
 def test_play_classes_and_forms_of_the_view(page, url, resnet):
-    open_view(page, url, f"run={resnet.id[:12]}&t=8&site=stem.act&compare={'c' * 12}")
+    open_view(page, url, f"run={resnet.id[:12]}&t=8&site=stem.act&compare={ALIKE[:12]}")
     expect(page.locator(".detail > .sentence")).to_contain_text("Constant input: every count is right.")
     expect(page.locator(".chips button").nth(0)).to_be_disabled()
     page.locator(".jump").first.click()
@@ -165,12 +155,11 @@ def test_play_classes_and_forms_of_the_view(page, url, resnet):
 
 
 def test_a_second_run_is_overlaid_at_the_sites_it_shares_and_its_mean_is_told(page, url, store, resnet):
-    report = resnet.reports["residuals"]
-    names = (*report.names[:-1], "elsewhere")
-    reports = {**resnet.reports, "residuals": dataclasses.replace(report, names=names)}
+    report = resnet.residuals
     recipe = resnet.recipe.changed(data={"limit": 12})
-    store.save(dataclasses.replace(resnet, id="b" * 32, recipe=recipe, reports=reports))
-    open_view(page, url, f"run={resnet.id[:12]}&t=4&site={report.names[3]}&compare={'b' * 12}")
+    renamed = with_report(resnet, "residuals", names=(*report.names[:-1], "elsewhere"))
+    store.save(dataclasses.replace(renamed, id=ELSEWHERE, recipe=recipe))
+    open_view(page, url, f"run={resnet.id[:12]}&t=4&site={report.names[3]}&compare={ELSEWHERE[:12]}")
     expect(page.locator(".note")).to_contain_text(f"has no site {report.names[-1]}.")
     expect(page.locator(".histogram .outline").first).to_be_attached()
     expect(page.locator(".means")).to_contain_text("(0.000), those that fired")
@@ -189,18 +178,15 @@ def test_a_neuron_out_of_range_is_refused_where_it_is_typed(page, url, resnet):
 
 
 def test_hostile_names_are_text(page, url):
-    open_view(page, url, f"run={'d' * 12}&t=4")
+    open_view(page, url, f"run={BAD[:12]}&t=4")
     expect(page.locator(".title b")).to_contain_text(HOSTILE)
     assert page.locator(".residuals img").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_view(chromium, url, resnet, scheme):
-    page = chromium.new_context(viewport={"width": 800, "height": 900}, color_scheme=scheme).new_page()
-    open_view(page, url, f"run={resnet.id[:12]}&t=4&compare={'c' * 12}")
+@THEMES
+def test_the_view_fits_and_is_accessible(page, url, resnet, scheme):
+    page.emulate_media(color_scheme=scheme)
+    open_view(page, url, f"run={resnet.id[:12]}&t=4&compare={ALIKE[:12]}")
     page.get_by_role("button", name="choose").click()
-    page.wait_for_timeout(500)
-    told, wide = violations(page, "[data-testid=stMain]"), sideways(page)
-    page.context.close()
-    assert not told, told
-    assert wide <= 0
+    page.get_by_role("spinbutton", name="image").wait_for()
+    check_layout(page, "[data-testid=stMain]")

@@ -6,26 +6,21 @@ import zipfile
 
 import pytest
 
-import snnlab as sl
-from tests.browser.conftest import WIDTHS, Server, quiet, sideways, violations
+from tests.browser.conftest import THEMES, check_layout, quiet
+from tests.stored_runs import shipped
 
 pytestmark = pytest.mark.browser
 ROW = 35  # height of a row of the table, pixels
 
 
 @pytest.fixture(scope="module")
-def conversions(tmp_path_factory):
-    """A server, the bundled VGG, and a second conversion of it from the command line."""
-    server = Server(tmp_path_factory.mktemp("runs"))
-    store = sl.runs.Store(server.store)
-    run = next(run for run in store.shipped() if (run.verb, run.card["name"]) == ("analyse", "digits-vgg-qcfs-L8"))
+def conversions(store):
+    """The bundled VGG, and a second conversion of it from the command line."""
+    run = shipped()
     recipe = run.recipe.changed(converter={"parameters": {"initial_fraction": 0.25}})
-    second = dataclasses.replace(run, id="c" * 32, recipe=recipe)
+    second = dataclasses.replace(run, id="6" * 32, recipe=recipe)
     store.save(second)
-    store.close()
-    server.start()
-    yield server, run, second
-    server.stop()
+    return run, second
 
 
 def mark(page, row):
@@ -35,8 +30,8 @@ def mark(page, row):
 
 
 def test_two_runs_from_the_table_to_the_overlay_and_back_by_link(open_page, conversions):
-    server, run, second = conversions
-    page = open_page(f"runs?run={run.id[:12]}&runs={run.id[:12]}&T=4", at=server.address, height=1200)
+    run, second = conversions
+    page = open_page(f"runs?run={run.id[:12]}&runs={run.id[:12]}&T=4", height=1200)
     page.get_by_role("heading", name="digits-vgg-qcfs-L8: conversion").wait_for()
     mark(page, 0)  # the newest, beside the one that is open
     page.get_by_role("heading", name="Site by site").wait_for()
@@ -68,8 +63,8 @@ def test_two_runs_from_the_table_to_the_overlay_and_back_by_link(open_page, conv
 
 
 def test_a_run_is_tagged_noted_found_taken_away_and_deleted(open_page, conversions, tmp_path):
-    server, _, second = conversions
-    page = open_page(f"runs?runs={second.id[:12]}", at=server.address, height=1200)
+    _, second = conversions
+    page = open_page(f"runs?runs={second.id[:12]}", height=1200)
     page.get_by_role("combobox", name="Tags").fill("half")
     page.keyboard.press("Enter")
     page.locator("[data-testid=stMultiSelect] [data-tag]").get_by_text("half").wait_for()
@@ -84,10 +79,6 @@ def test_a_run_is_tagged_noted_found_taken_away_and_deleted(open_page, conversio
     page.keyboard.press("Enter")
     page.get_by_text(re.compile(r"1 of \d+ runs")).wait_for()
     with page.expect_download(timeout=180_000) as asked:
-        page.get_by_role("button", name="Folder (zip)").click()
-    asked.value.save_as(tmp_path / "run.zip")
-    assert any(name.endswith("recipe.yaml") for name in zipfile.ZipFile(tmp_path / "run.zip").namelist())
-    with page.expect_download(timeout=180_000) as asked:
         page.get_by_role("button", name="Offline report (HTML)").click()
     asked.value.save_as(tmp_path / "run.html")
     assert "for the talk" not in page.url
@@ -98,14 +89,20 @@ def test_a_run_is_tagged_noted_found_taken_away_and_deleted(open_page, conversio
     page.get_by_text("will be deleted for good").wait_for(state="detached")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.full  # long: every figure of the run is drawn; other files are downloaded in every run of the tests
+def test_a_run_is_exported_as_a_folder(open_page, conversions, tmp_path):
+    run, _ = conversions
+    page = open_page(f"runs?runs={run.id[:12]}", height=1200)
+    with page.expect_download(timeout=180_000) as asked:
+        page.get_by_role("button", name="Folder (zip)").click()
+    asked.value.save_as(tmp_path / "run.zip")
+    assert any(name.endswith("recipe.yaml") for name in zipfile.ZipFile(tmp_path / "run.zip").namelist())
+
+
+@THEMES
 def test_a_comparison_fits_and_is_accessible(open_page, conversions, scheme):
-    server, run, second = conversions
+    run, second = conversions
     address = f"runs?runs={run.id[:12]},{second.id[:12]}&baseline={second.id[:12]}"
-    page = open_page(address, at=server.address, scheme=scheme)
+    page = open_page(address, scheme=scheme)
     page.locator(".snnlab-figure .main-svg").nth(1).wait_for()
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(250)
-        assert sideways(page) <= 0, width
-    assert not (told := violations(page)), told
+    check_layout(page)

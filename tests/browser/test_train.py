@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import PATIENCE, quiet, sideways, violations
+from tests.browser.conftest import PATIENCE, THEMES, check_layout, quiet
 
 pytestmark = pytest.mark.browser
 SLOW = 3 * PATIENCE  # six trainings, on cores that others use too
@@ -55,10 +55,9 @@ def test_an_experiment_from_the_form_to_its_link(open_page):
     assert table == page.get_by_role("region", name="Every arm: accuracy and points over the control").inner_text()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1024, "dark"), (800, "light")])
-def test_the_form_fits_and_is_accessible(open_page, width, scheme):
-    page = open_page("train?T=2", width=width, scheme=scheme)
+@THEMES
+def test_the_form_fits_and_is_accessible(open_page, scheme):
+    page = open_page("train?T=2", scheme=scheme)
     page.get_by_role("button", name="Train", exact=True).wait_for()
     quiet(page)
-    assert sideways(page) <= 0
-    assert not (told := violations(page)), told
+    check_layout(page)
