@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 
+import snnlab as sl
 from pages._ui.residual_view import script
 from pages._ui.residual_view.pack import pack
-from tests.browser.conftest import THEMES, check_layout
+from tests.browser.conftest import PATIENCE, THEMES, check_layout
 from tests.stored_runs import shipped, with_report
 
 pytestmark = pytest.mark.browser
@@ -39,7 +40,7 @@ def url(server, store, resnet):
 
 def open_view(page, url: str, address: str) -> None:
     page.goto(f"{url}?{address}")
-    page.wait_for_selector(".residuals[data-drawn]", timeout=30_000)
+    page.wait_for_selector(".residuals[data-drawn]", timeout=PATIENCE)
 
 
 def at(page) -> str:
