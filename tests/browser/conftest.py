@@ -184,6 +184,20 @@ def quiet(page):
     return page
 
 
+def at_rest(page, sent):
+    """Wait until the browser tells the server nothing by itself any more, and forget what it has told.
+
+    Args:
+        page: The page.
+        sent: What it has sent, a growing list.
+    """
+    told = -1
+    while told != len(sent):
+        told = len(sent)
+        page.wait_for_timeout(800)
+    sent.clear()
+
+
 def sideways(page):
     """Pixels by which a page of the app could be scrolled to the right."""
     return page.evaluate(

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tests.browser.conftest import THEMES, check_layout, quiet
+from tests.browser.conftest import PATIENCE, THEMES, check_layout, quiet
 from tests.stored_runs import shipped
 
 pytestmark = pytest.mark.browser
@@ -29,6 +29,6 @@ def test_terms_are_chosen_and_a_second_conversion_is_measured_in_place(open_page
     page.locator(".snnlab-figure").first.get_by_text("clipping").first.wait_for()
     quiet(page)
     page.get_by_role("button", name="Make the error budget again").click()
-    page.get_by_text("Made with another conversion").wait_for(state="detached")
+    page.get_by_text("Made with another conversion").wait_for(state="detached", timeout=3 * PATIENCE)
     page.get_by_text("t = 2 · dev, 24 images").first.wait_for()
     quiet(page)

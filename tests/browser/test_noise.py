@@ -12,7 +12,7 @@ import pytest
 import snnlab as sl
 from pages._ui.noise_view import pack, script
 from pages._ui.noise_view.drawn import PRESETS, Drawn
-from tests.browser.conftest import PATIENCE, WIDTHS, check_layout
+from tests.browser.conftest import PATIENCE, WIDTHS, at_rest, check_layout
 from tests.noise_reports import deep_names, noise_report, noise_run
 from tests.stored_runs import shipped
 
@@ -182,8 +182,7 @@ def test_painting_asks_the_server_once_on_release_and_a_number_comes(page, url, 
     open_view(page, url, resnet.id)
     expect(number(page)).to_contain_text("live prediction")
     before = number(page).locator("b").inner_text()
-    page.wait_for_timeout(800)
-    sent.clear()
+    at_rest(page, sent)
     drag(page, 3, 9, release=False)
     expect(number(page)).to_contain_text("release to update")
     assert sent == []

@@ -10,7 +10,7 @@ import pytest
 import snnlab as sl
 from pages._ui.residual_view import script
 from pages._ui.residual_view.pack import pack
-from tests.browser.conftest import PATIENCE, THEMES, check_layout
+from tests.browser.conftest import PATIENCE, THEMES, at_rest, check_layout
 from tests.stored_runs import shipped, with_report
 
 pytestmark = pytest.mark.browser
@@ -113,8 +113,7 @@ def test_moving_t_and_site_asks_the_server_once_at_rest_and_a_link_restores_it(p
     page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(len(data))))
     open_view(page, url, f"run={resnet.id[:12]}&t=4&site=layer1.0.act1")
     assert at(page).endswith("t=4 site=1")
-    page.wait_for_timeout(800)
-    sent.clear()
+    at_rest(page, sent)
     slider = page.get_by_role("slider", name="Time-step t")
     slider.focus()
     for _ in range(3):

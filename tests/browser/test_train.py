@@ -7,7 +7,7 @@ import pytest
 from tests.browser.conftest import PATIENCE, THEMES, check_layout, quiet
 
 pytestmark = pytest.mark.browser
-SLOW = 3 * PATIENCE  # six trainings, on cores that others use too
+SLOW = 4 * PATIENCE  # six trainings, on cores that others use too
 
 
 def number(page, label, value):
