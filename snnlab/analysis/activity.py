@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor, fx, nn
@@ -140,14 +140,14 @@ class ActivityCounter:
 
     def __init__(self, snn: SpikingModel, image: Tensor, *, num_steps: int) -> None:
         self.num_steps = num_steps
-        self._rows, connections, shapes = _structure(snn, image)
-        self._sites = {
-            site.name: _Counter(shapes[site.name], connections[site.name], snn.sites[site.name])
-            for site in snn.site_facts
+        structure = _Structure(snn, image).found()
+        self._rows, neurons = structure.rows, snn.sites
+        counters = {
+            name: _Counter(structure.sizes[name], found, [neurons[site] for site in structure.sites[name]])
+            for name, found in structure.connections.items()
         }
-        self._pools = {
-            name: _Counter(shapes[name], found) for name, found in connections.items() if name not in self._sites
-        }
+        self._sites = {site.name: counters.pop(site.name) for site in snn.site_facts}
+        self._pools = counters
         shape = (len(self._rows), num_steps)
         self._syn_ops, self._pool_adds, self._levels = (np.zeros(shape, np.int64) for _ in range(3))
         self._spikes = {name: np.zeros(num_steps, np.int64) for name in self._sites}
@@ -250,10 +250,11 @@ class _Counter:
     Args:
         shape: Of one image's activation.
         connections: Where its spikes go.
-        neuron: The site's neuron; None for a max-pool, whose every value other than 0 is one event.
+        neurons: The site's neuron, or those of the sites in front of a max-pool. Behind several of them every value
+            other than 0 is one spike.
     """
 
-    def __init__(self, shape: tuple[int, ...], connections: list[_Connection], neuron: Any = None) -> None:
+    def __init__(self, shape: tuple[int, ...], connections: list[_Connection], neurons: list[Any]) -> None:
         self.connections = connections
         self.neurons = int(np.prod(shape))
         columns = [np.ones(shape, np.int64)]
@@ -264,8 +265,8 @@ class _Counter:
         self.table = np.stack([_in_memory_order(column) for column in columns], axis=1)  # (neurons, columns)
         self.pools = [None if each.pool is None else _Pool.of(each) for each in connections]
         self.threshold = np.empty(0, np.float32)
-        if neuron is not None and neuron.most_spikes > 1:  # elsewhere a look at zero is exact and fast
-            worth = neuron.threshold if neuron.output_fraction is None else neuron.threshold * neuron.output_fraction
+        if len(neurons) == 1 and neurons[0].most_spikes > 1:  # elsewhere a look at zero is exact and fast
+            worth = neurons[0].worth(neurons[0].threshold)
             self.threshold = _in_memory_order(worth.detach().cpu().expand(shape).numpy())
 
     def count(self, emitted: Tensor) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
@@ -336,31 +337,35 @@ def _in_memory_order(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(values, 0, -1) if values.ndim == 3 else values).reshape(-1)
 
 
-def _structure(
-    snn: SpikingModel, image: Tensor
-) -> tuple[list[_Row], dict[str, list[_Connection]], dict[str, tuple[int, ...]]]:
-    """Rows in the order of the graph, the connections of every site and max-pool behind spikes, and their shapes."""
-    return _Structure(snn, image).found()
-
-
 @dataclass
 class _Structure:
-    """One walk through the graph, in which every value knows where it comes from."""
+    """One walk through the graph, in which every value knows where it comes from.
+
+    Args:
+        snn: The network.
+        image: One image of it.
+        rows: In the order of the graph.
+        connections: Of every site, and of every max-pool behind spikes.
+        sites: Site, or max-pool, -> the site itself, or those in front of the max-pool.
+        sizes: Shape of one image's activation there.
+    """
 
     snn: SpikingModel
     image: Tensor
     rows: list[_Row] = field(default_factory=list)
     connections: dict[str, list[_Connection]] = field(default_factory=dict)
+    sites: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def found(self) -> tuple[list[_Row], dict[str, list[_Connection]], dict[str, tuple[int, ...]]]:
+    def found(self) -> Self:
         graph = self.snn.graph
         self.modules: dict[str, Any] = dict(graph.named_modules())
         self.shapes = node_shapes(self.snn, self.image)
         sites = {site.name for site in self.snn.site_facts}
         self.connections = {site.name: [] for site in self.snn.site_facts}
+        self.sites = {site.name: (site.name,) for site in self.snn.site_facts}
         origin: dict[fx.Node, list[_Source]] = {}
         adds: dict[fx.Node, int] = {}  # additions of the ANN on the way to a value, since the last site or layer
-        shapes: dict[str, tuple[int, ...]] = {}
         for node in graph.graph.nodes:
             if node.op == "placeholder":
                 origin[node] = [_Source("image")]
@@ -372,11 +377,11 @@ class _Structure:
                 self._sums(f"read-out ({told})", origin[inputs[0]], pending)
             elif node.op == "call_module" and node.target in sites:
                 name = str(node.target)
-                shapes[name] = self.shapes[node]
+                self.sizes[name] = self.shapes[node]
                 self._sums(f"{name} ({told})", origin[inputs[0]], pending)
                 origin[node] = [_Source("spikes", name, (name,), Reach.itself(self.shapes[node]))]
             elif node.op == "call_module" and isinstance(self.modules[str(node.target)], RunningMaxPool):
-                shapes[str(node.target)] = self.shapes[node]
+                self.sizes[str(node.target)] = self.shapes[node]
                 origin[node] = [self._max_pool(node, inputs[0], origin[inputs[0]], pending)]
             elif node.op == "call_module" and is_layer(self.modules[str(node.target)]):
                 if pending:
@@ -385,9 +390,9 @@ class _Structure:
             elif node in self.shapes and inputs:
                 origin[node] = [self._passed(source, node, each) for source in inputs for each in origin[source]]
                 adds[node] = pending + (int(np.prod(self.shapes[node])) if is_sum(node) else 0)
-                for source in inputs:
-                    adds[source] = 0  # a value that two operations read was added up once
-        return self.rows, self.connections, shapes
+            for source in inputs:
+                adds[source] = 0  # a value that two operations read was added up once
+        return self
 
     def _passed(self, source: fx.Node, node: fx.Node, each: _Source) -> _Source:
         if each.reach is None:
@@ -401,8 +406,8 @@ class _Structure:
         self._sums(f"{name} (max-pool)", counted, adds, averages=False)
         if kinds != {"spikes"}:
             return _Source("image" if kinds == {"image"} else "analog")
-        self.connections[name] = []
-        return _Source("spikes", name, _sites_of(arriving), Reach.itself(self.shapes[node]))
+        self.connections[name], self.sites[name] = [], _sites_of(arriving)
+        return _Source("spikes", name, self.sites[name], Reach.itself(self.shapes[node]))
 
     def _layer(self, node: fx.Node, source: fx.Node, arriving: list[_Source]) -> str:
         """Add a layer's row; what its output is: constant like the image, or an analog value of every step."""

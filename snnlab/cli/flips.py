@@ -89,7 +89,8 @@ def flips_as_json(report: "FlipReport", step: int) -> dict[str, Any]:
 def _over(made: "Recipe", until: int | None) -> "Recipe":
     """The recipe that simulates on after T, with T as its only snapshot."""
     alone = card(made.converter.method).depends_on_num_steps
-    last = until or (made.num_steps if alone else max(2 * made.num_steps, LEAST_STEPS))
+    own = made.num_steps if alone else max(2 * made.num_steps, LEAST_STEPS)
+    last = own if until is None else until
     return simulated_until(made, last).changed(noise=None)
 
 

@@ -67,13 +67,10 @@ _AFFINE_METHODS = ("flatten", "add", "add_", "sub", "contiguous")
 MAX_POOL_FUNCTIONS: dict[Callable[..., Any], type[nn.Module]] = {
     F.max_pool1d: nn.MaxPool1d,
     F.max_pool2d: nn.MaxPool2d,
-    F.max_pool3d: nn.MaxPool3d,
     torch.max_pool1d: nn.MaxPool1d,
     torch.max_pool2d: nn.MaxPool2d,
-    torch.max_pool3d: nn.MaxPool3d,
     F.adaptive_max_pool1d: nn.AdaptiveMaxPool1d,
     F.adaptive_max_pool2d: nn.AdaptiveMaxPool2d,
-    F.adaptive_max_pool3d: nn.AdaptiveMaxPool3d,
 }
 """Functional max-pooling -> the module that does the same with the same arguments."""
 _FUNCTIONAL_ACTIVATIONS = (F.relu, F.relu6, F.leaky_relu, F.gelu, F.silu, torch.relu, torch.clamp)
@@ -86,6 +83,9 @@ _MAX_POOL = Rule(
     "counter an input",
 )
 _POOL_WITH_INDICES = Rule("refused", "refused", "it also returns where the maximum was; pool without indices")
+_POOL_OF_A_SIZE = Rule(
+    "refused", "refused", "its window is taken from a tensor's size; write the number, or use nn.AdaptiveMaxPool2d(1)"
+)
 _USE_MODULES = "give each activation its own module (nn.ReLU, QCFS or ClippedReLU)"
 
 
@@ -140,6 +140,8 @@ def _function_rule(node: fx.Node) -> Rule:
     if node.target in _FUNCTIONAL_ACTIVATIONS:
         return Rule("refused", "refused", f"a functional activation has no site; {_USE_MODULES}")
     if node.target in MAX_POOL_FUNCTIONS:
+        if any(isinstance(given, fx.Node) for given in _flat(tuple(pool_arguments(node).values()))):
+            return _POOL_OF_A_SIZE
         return _MAX_POOL  # with indices it is another function
     if node.target is F.dropout:
         return Rule("affine", "exact", "dropout is off after training")
@@ -161,7 +163,15 @@ def pool_arguments(node: fx.Node) -> dict[str, Any]:
     plain = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
     adaptive = MAX_POOL_FUNCTIONS[node.target].__name__.startswith("Adaptive")  # type: ignore[index]
     names = ("output_size", "return_indices") if adaptive else plain
-    return {**dict(zip(names, node.args[1:], strict=False)), **node.kwargs}
+    given = {**dict(zip(names, node.args[1:], strict=False)), **node.kwargs}
+    given.pop("input", None)
+    if given.get("stride") in ((), []):
+        given["stride"] = None  # how torch writes it where it is the window's
+    return given
+
+
+def _flat(values: tuple[Any, ...]) -> list[Any]:
+    return [each for value in values for each in (_flat(tuple(value)) if isinstance(value, tuple | list) else [value])]
 
 
 def _is_shape(argument: Any) -> bool:

@@ -14,14 +14,16 @@ _CALLS = {
     "restore": "restored = sl.analysis.restoration({call}).to_frame()",
 }
 
+_UNTIL = ("budget", "restore", "energy", "fit-noise", "flips")
+"""Verbs that take ``--until``."""
+
 
 def as_cli(recipe: Recipe, *, verb: str = "evaluate", num_steps: int | None = None) -> str:
     """The ``snnlab`` line that gives the same numbers.
 
     Args:
         recipe: What to run.
-        verb: ``evaluate``, ``residuals``, ``fit-noise``, ``flips``, ``energy``, ``attribute``, ``budget`` or
-            ``restore``.
+        verb: A verb of the command line that starts from a checkpoint, as ``evaluate``.
         num_steps: T, which may lie before the first step at which the method can stop; None for the recipe's.
     """
     data, converter = recipe.data, recipe.converter
@@ -154,6 +156,8 @@ def _own_steps(recipe: Recipe, verb: str) -> int:
 
 def _until_words(recipe: Recipe, verb: str, steps: int) -> list[str]:
     """How far is simulated: flips to the recipe's end, other verbs after T only where the method needs more steps."""
+    if verb not in _UNTIL:
+        return []
     last = recipe.num_steps if verb == "flips" else max(steps, least_steps(recipe))
     return ["--until", str(last)] if verb == "flips" or last > steps else []
 

@@ -55,9 +55,8 @@ def know(found: Found, shape: "sl.calibration.NoiseProfile", scale: float, targe
         answer = None
     elif answer is None:
         asked = _arguments(found, shape, target, [scale], with_kappa=False)
-        job = questions.ask(
-            NUMBER, asked, NUMBER, PATIENCE, before=[CURVE]
-        )  # which waits for no curve of a profile gone
+        # Waits for no curve of a profile gone.
+        job = questions.ask(NUMBER, asked, NUMBER, PATIENCE, before=[CURVE])
         if job.state != "done":
             return Known(_problem(job), None, job, () if job.active else (NUMBER,))
         answer = told | {"scale": scale, "noisy": plain(job.result["noisy"][0])}

@@ -92,10 +92,16 @@ def test_the_noise_of_a_line_and_of_python_is_that_of_the_longer_run():
     assert names["noisy_accuracy"] == report.noisy(2).value
 
 
+@pytest.mark.parametrize("verb", ["evaluate", "residuals", "attribute", "diagnose"])
+def test_other_verbs_have_no_such_option(verb):
+    assert "--until" not in as_cli(recipe(noise=None), verb=verb, num_steps=2)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_lies_before_t_is_refused_in_a_sentence(verb):
     for words, sentence in (
         (["--num-steps", "4", "--until", "2"], "--until 2 lies before T = 4; numbers at T need all steps up to it."),
+        (["--num-steps", "4", "--until", "0"], "--until 0 lies before T = 4"),
         (["--num-steps", "2", "--until", "4", "--method", "opt_shift"], "leave --until out"),
     ):
         result = CliRunner().invoke(app, [verb, VGG, "--limit", "10", *words])

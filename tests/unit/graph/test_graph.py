@@ -42,6 +42,10 @@ REFUSED = {
         lambda net, x: net.fc(F.max_pool2d(net.act(net.conv(x)), 4, return_indices=True)[0].flatten(1)),
         "no rule",
     ),
+    "F.max_pool2d of a size": (
+        lambda net, x: net.fc(F.max_pool2d(net.act(net.conv(x)), net.conv(x).size()[2:]).flatten(1)),
+        "taken from a tensor's size",
+    ),
     "sigmoid": (lambda net, x: net.fc(net.pool(torch.sigmoid(net.act(net.conv(x)))).flatten(1)), "no rule"),
     "product of two": (lambda net, x: net.fc(net.pool(net.act(net.conv(x)) * net.conv(x)).flatten(1)), "no rule"),
     "abs": (lambda net, x: net.fc(net.pool(net.act(net.conv(x)).abs()).flatten(1)), "no rule"),
@@ -82,6 +86,9 @@ ALLOWED = {
     "F.avg_pool2d": lambda net, x: net.fc(F.avg_pool2d(net.act(net.conv(x)), 4).flatten(1)),
     "F.max_pool2d": lambda net, x: net.fc(F.max_pool2d(net.act(net.conv(x)), 4).flatten(1)),
     "torch.max_pool2d": lambda net, x: net.fc(torch.max_pool2d(net.act(net.conv(x)), 3, 4, 0, 2, True).flatten(1)),
+    "torch.max_pool2d, named": lambda net, x: net.fc(
+        torch.max_pool2d(input=net.act(net.conv(x)), kernel_size=4, stride=[]).flatten(1)
+    ),
     "F.adaptive_max_pool2d": lambda net, x: net.fc(F.adaptive_max_pool2d(net.act(net.conv(x)), (2, 2)).flatten(1)),
     "max-pool of currents": lambda net, x: net.fc(net.act(F.max_pool2d(net.conv(net.act2(x)), 4)).flatten(1)),
     "max-pool of the image": lambda net, x: net.fc(net.pool(net.act(net.conv(F.max_pool2d(x, 3, 1, 1)))).flatten(1)),

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import snnlab as sl
-from snnlab.activations import ActivationSpec
+from snnlab.activations import QCFS, ActivationSpec
 from snnlab.core.errors import ShapeError
 from snnlab.io import Checkpoint
 from snnlab.models import build
@@ -123,6 +123,38 @@ def test_operations_behind_a_max_pool_are_those_of_what_it_sends(grid_images):
         assert report.syn_ops[at].tolist() == literal[layer]
     assert report.sources[report.names.index("conv2")] == "act1"
     assert report.sources[report.names.index("fc1")] == "act2 + act1"
+
+
+class PooledShortcut(nn.Module):
+    """A sum that is read twice: by a max-pool, and by a later sum."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.conv, self.act, self.pool, self.last = nn.Conv2d(4, 4, 1), nn.ReLU(), pool, nn.Conv2d(4, 3, 1)
+
+    def forward(self, x):
+        g = self.act(self.conv(x)) + x
+        return self.last(self.pool(g) + g)
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(1), nn.Identity()], ids=["max-pool", "identity"])
+def test_an_addition_that_two_operations_read_is_counted_once(pool):
+    images = torch.rand(2, 4, 4, 4)
+    snn = sl.convert(PooledShortcut(pool).eval(), "max_norm", data=images)
+    assert sl.analysis.synaptic_operations(snn, images, num_steps=1).ann_adds.sum() == 2 * 4 * 16
+
+
+@pytest.mark.parametrize("method", ["qcfs", "group_neuron", "snm"])
+def test_a_window_of_one_changes_no_operation_of_the_layer_behind(method):
+    images = torch.rand(3, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    found = []
+    for pool in (nn.MaxPool2d(1), nn.Identity()):
+        torch.manual_seed(1)
+        network = nn.Sequential(nn.Conv2d(1, 4, 3), QCFS(0.2, 4), pool, nn.Conv2d(4, 3, 2)).eval()
+        snn = sl.convert(network, method, data=images, num_steps=4)
+        report = sl.analysis.synaptic_operations(snn, images, num_steps=4)
+        found.append(report.syn_ops[report.names.index("3")].tolist())
+    assert found[0] == found[1]
 
 
 def test_counters_of_a_max_pool_by_hand():
