@@ -66,6 +66,6 @@ def _traces(values: Mapping[str, Any]) -> sl.analysis.NeuronTraces:
         position=np.array(values["position"]),
         initial=np.array(values["initial"], np.float32),
         members=np.array(values["members"], np.int32).reshape(-1, 4),
-        negative=np.array(values["negative"], np.float32),
+        negative=np.array([-math.inf if each is None else each for each in values["negative"]], np.float32),
         most=np.array(values["most"], np.int16),
     )

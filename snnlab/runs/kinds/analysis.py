@@ -1,5 +1,6 @@
 """Run a recipe and store it; follow one neuron of it."""
 
+import math
 from typing import Any
 
 from snnlab.analysis.neuron_traces import trace_neuron
@@ -20,9 +21,11 @@ def run_analysis(*, progress: ProgressCallback, recipe: dict[str, Any], device: 
 def trace(
     *, progress: ProgressCallback, recipe: dict[str, Any], site: str, image: int, position: int
 ) -> dict[str, Any]:
-    """One neuron's input: payload of a ``NeuronTraces``, arrays as lists."""
+    """One neuron's input: payload of a ``NeuronTraces``, arrays as lists; None where no spike is ever taken back."""
     prepared = resolve(Recipe.parse(recipe), check_normalization=False)
     images = prepared.images()
     snn = convert_prepared(prepared, progress=progress)
     steps = prepared.recipe.num_steps
-    return plain(trace_neuron(snn, images, site=site, image=image, position=position, num_steps=steps))
+    found = plain(trace_neuron(snn, images, site=site, image=image, position=position, num_steps=steps))
+    found["negative"] = [each if math.isfinite(each) else None for each in found["negative"]]  # JSON has no infinity
+    return found

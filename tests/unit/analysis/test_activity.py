@@ -14,6 +14,8 @@ from tests.reference.operations import count_literally, reached, spikes_literall
 def converted(network, *shape, **options):
     """A spiking network, and four random images that it was calibrated on."""
     torch.manual_seed(0)
+    for parameter in network.parameters():
+        nn.init.uniform_(parameter, 0.01, 1.0)  # every neuron has something to fire for
     images = torch.rand(4, *shape)
     method = options.pop("method", "max_norm")
     data = images if method == "max_norm" else options.pop("data", None)

@@ -92,6 +92,7 @@ def test_normalization_trace_and_ann_kinds(pool):
     arguments = {"recipe": recipe(limit=50), "site": "stage2.act1", "image": 3, "position": 5}
     asked = pool.wait(pool.ask("trace", arguments, workspace=A).id, 240)
     assert len(asked.result["currents"][0]) == 4
+    assert asked.result["negative"] == [None]  # a plain neuron takes no spike back
 
 
 def test_networks_that_a_file_may_hold_are_ranked(pool, folder):
