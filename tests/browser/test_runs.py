@@ -1,6 +1,7 @@
 """Runs in a browser: two chosen, compared, pinned, overlaid on other pages, and all of it again from the link."""
 
 import dataclasses
+import datetime
 import re
 import zipfile
 
@@ -18,7 +19,8 @@ def conversions(store):
     """The bundled VGG, and a second conversion of it from the command line."""
     run = shipped()
     recipe = run.recipe.changed(converter={"parameters": {"initial_fraction": 0.25}})
-    second = dataclasses.replace(run, id="6" * 32, recipe=recipe)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    second = dataclasses.replace(run, id="6" * 32, recipe=recipe, created=now)  # newer than those of other files
     store.save(second)
     return run, second
 
