@@ -140,9 +140,7 @@ def _function_rule(node: fx.Node) -> Rule:
     if node.target in _FUNCTIONAL_ACTIVATIONS:
         return Rule("refused", "refused", f"a functional activation has no site; {_USE_MODULES}")
     if node.target in MAX_POOL_FUNCTIONS:
-        if any(isinstance(given, fx.Node) for given in _flat(tuple(pool_arguments(node).values()))):
-            return _POOL_OF_A_SIZE
-        return _MAX_POOL  # with indices it is another function
+        return _POOL_OF_A_SIZE if len(node.all_input_nodes) > 1 else _MAX_POOL  # with indices it is another function
     if node.target is F.dropout:
         return Rule("affine", "exact", "dropout is off after training")
     if node.target is operator.getitem and _is_shape(node.args[0]):
@@ -168,10 +166,6 @@ def pool_arguments(node: fx.Node) -> dict[str, Any]:
     if given.get("stride") in ((), []):
         given["stride"] = None  # how torch writes it where it is the window's
     return given
-
-
-def _flat(values: tuple[Any, ...]) -> list[Any]:
-    return [each for value in values for each in (_flat(tuple(value)) if isinstance(value, tuple | list) else [value])]
 
 
 def _is_shape(argument: Any) -> bool:

@@ -34,10 +34,11 @@ class RunningMaxPool(nn.Module):
         super().__init__()
         self.pool = pool
         self.sums: Tensor | None = None
+        self.largest: Tensor | None = None
 
     def reset(self) -> None:
         """Forget the sums; the next input starts a new sequence."""
-        self.sums = None
+        self.sums = self.largest = None
 
     def forward(self, x: Tensor) -> Tensor:
         """One time-step.
@@ -51,16 +52,15 @@ class RunningMaxPool(nn.Module):
         Raises:
             ShapeError: The shape differs from the previous step's.
         """
-        if self.sums is None:
-            self.sums = x.double()
-            return self.pool(x)
-        if self.sums.shape != x.shape:
+        if self.sums is not None and self.sums.shape != x.shape:
             raise ShapeError(
                 f"The input changed from {tuple(self.sums.shape)} to {tuple(x.shape)} in mid-sequence; "
                 "call reset() before a new sequence."
             )
-        before, self.sums = self.sums, self.sums + x
-        return (self.pool(self.sums) - self.pool(before)).to(x.dtype)
+        # Multiples of a float32 threshold are exact in float64, so an increment is one exactly.
+        self.sums = x.double() if self.sums is None else self.sums + x
+        before, self.largest = self.largest, self.pool(self.sums)
+        return (self.largest if before is None else self.largest - before).to(x.dtype)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Copy without the state: sums that carry a graph cannot be copied."""
@@ -76,7 +76,7 @@ class RunningMaxPool(nn.Module):
 def pooled_over_time(pool: nn.Module, x: Tensor) -> Tensor:
     """What ``RunningMaxPool`` sends at every step of a sequence.
 
-    Sums are kept in float64: multiples of a float32 threshold are exact there, so an increment is one exactly.
+    Step by step: a cumulative sum over all steps leaves channels-last memory, and takes ten times as long.
 
     Args:
         pool: The ANN's max-pooling.
@@ -85,11 +85,5 @@ def pooled_over_time(pool: nn.Module, x: Tensor) -> Tensor:
     Returns:
         (T, N, ...), activation units.
     """
-    # Step by step: a cumulative sum over all of them leaves channels-last memory, and takes ten times as long.
-    sums, before, sent = torch.zeros_like(x[0], dtype=torch.float64), torch.zeros(()), []
-    for step in x:
-        sums = sums + step
-        largest: Tensor = pool(sums)
-        sent.append((largest - before).to(x.dtype))
-        before = largest
-    return torch.stack(sent)
+    running = RunningMaxPool(pool)
+    return torch.stack([running(step) for step in x])
